@@ -1,0 +1,143 @@
+import type { HubError } from '@civex/errors';
+import type { Dataset, HubRecord } from '@civex/model';
+import type { Fidelity, Predicate, RecordFilter, SortKey } from '@civex/query';
+
+/**
+ * What happened at the portal for one part of one answer. Written by the outbound client, read by whoever builds the
+ * `SourceReport`. Belongs to one call chain; never shared between callers.
+ */
+export interface CallTrace {
+  /** Requests that really left for the portal, retries included. */
+  requests: number;
+  /** Age of the oldest answer taken from a cache; null when everything came from the portal just now. */
+  maxAgeMs: number | null;
+  /** True when an answer past its freshness was used because the portal failed. */
+  stale: boolean;
+  /** When the oldest used answer was fetched. */
+  fetchedAtEpochMs: number | null;
+  /** What the portal was asked for records, in its own words, `path?query` decoded. */
+  portalQueries: string[];
+}
+
+/** What one call may use. Holds no token: an adapter never learns who the caller is. */
+export interface Call {
+  readonly signal: AbortSignal;
+  /** Wall-clock time after which nobody waits for the answer any more. */
+  readonly deadlineEpochMs: number;
+  readonly requestId: string;
+  readonly trace: CallTrace;
+}
+
+export type Outcome<T> = T | null | HubError;
+
+export interface SourceInfo {
+  /** Source key from hub.yaml. */
+  readonly source: string;
+  readonly kind: string;
+  readonly title: string;
+  readonly homepage: string | null;
+  readonly country: string | null;
+  readonly region: string | null;
+  readonly languages: readonly string[];
+}
+
+/** One city portal behind one interface. A facet that is absent is a capability the portal lacks. */
+export interface SourceAdapter extends AsyncDisposable {
+  readonly info: SourceInfo;
+  readonly catalog: CatalogFacet;
+  readonly records?: RecordsFacet;
+  /** Resolves even when the portal is down; rejects only when `call.signal` aborts. */
+  checkHealth(call: Call): Promise<SourceHealth>;
+}
+
+export interface SourceHealth {
+  readonly state: 'UP' | 'DEGRADED' | 'DOWN';
+  readonly checkedAt: string;
+  /** One of our own error codes, never portal text. */
+  readonly reason: string | null;
+  readonly latencyMs: number | null;
+  readonly datasetCount: number | null;
+}
+
+export interface CatalogPage {
+  readonly items: readonly Dataset[];
+  /** Same length as `items`: the cursor that continues right after that item. */
+  readonly cursors: readonly string[];
+  /** Continues after the last item; null when the list has ended. */
+  readonly next: string | null;
+  /** What the portal says is the number of datasets in the whole list; null when it does not say. */
+  readonly total: number | null;
+}
+
+export interface CatalogFacet {
+  /** Largest `size` the portal answers in one request, 1 or more. */
+  readonly maxPageSize: number;
+  /** Most ids one `getMany` turns into a single request. The caller chunks. */
+  readonly maxBatchKeys: number;
+  /**
+   * Datasets in a stable order of the source. What is listed from first page to last is complete or the call throws:
+   * it never ends early. `search` narrows to the portal's own full-text hits, in the same stable order.
+   *
+   * @throws HubError `INPUT_INVALID` for a cursor this source did not issue or that no longer fits its catalog;
+   * `INPUT_TOO_COSTLY` when the list goes on beyond what the portal lets one page through.
+   */
+  list(
+    page: { readonly size: number; readonly after: string | null; readonly search: string | null },
+    call: Call,
+  ): Promise<CatalogPage>;
+  /**
+   * One outcome per id, same length and order, duplicates allowed: the dataset, null when the portal has none, or why
+   * it is unknown. A fault of the whole request rejects. At most `maxBatchKeys` distinct ids.
+   */
+  getMany(localIds: readonly string[], call: Call): Promise<readonly Outcome<Dataset>[]>;
+}
+
+/** What one dataset's records can be asked for at the portal. Pure data and pure functions. */
+export interface RecordCapability {
+  /**
+   * How faithfully the portal decides this predicate on this dataset. `exact`: the same rows as our evaluator, nulls,
+   * case, collation, zone and number text included. `inexact`: may return extra rows, never fewer. `none`: not pushed.
+   */
+  grade(predicate: Predicate): Fidelity | 'none';
+  /** Which connectives the portal's dialect can spell, with three-valued logic for `exact`. */
+  readonly connectives: { readonly and: boolean; readonly or: boolean; readonly not: boolean };
+  /** True when the portal sorts by this property as the hub does: by value, nulls last in both directions. */
+  sortsExactly(property: string): boolean;
+  /**
+   * The source's own total order, used when the caller asks for none, or null when it has none. `unique`: the order
+   * is by a unique key. Otherwise `properties` are what the portal orders by, in that order: neighbours that are equal
+   * in all of them are not ordered against each other.
+   */
+  readonly sourceOrder: { readonly unique: boolean; readonly properties: readonly string[] } | null;
+  /** Largest `limit` of one windowed request. */
+  readonly maxPageSize: number;
+  /** Largest `offset + limit` of a windowed request; null when there is no bound. */
+  readonly maxWindow: number | null;
+}
+
+export interface RecordFetch {
+  /** Only what `grade` and `connectives` admit. */
+  readonly filter: RecordFilter | null;
+  /** Only properties for which `sortsExactly`; empty: the source order, when there is one. */
+  readonly sort: readonly SortKey[];
+  readonly offset: number;
+  readonly limit: number;
+}
+
+export interface RecordBatch {
+  readonly records: readonly HubRecord[];
+  /** Number of records that match the pushed filter, as the portal says; null when it does not. */
+  readonly total: number | null;
+}
+
+export interface RecordsFacet {
+  /** Pure. The dataset is one of this source with `queryables` not null. */
+  capability(dataset: Dataset): RecordCapability;
+  /** One windowed request: at most `limit` records of the requested order, from `offset`. */
+  fetchWindow(dataset: Dataset, fetch: RecordFetch, call: Call): Promise<RecordBatch>;
+  /**
+   * Every record that matches `filter`, in no particular order, as pages of any size, pulled lazily; stops when the
+   * reader stops. Yields all or throws: it never ends early. Record ids are the same as those of `fetchWindow`.
+   */
+  scan(dataset: Dataset, filter: RecordFilter | null, call: Call): AsyncIterable<readonly HubRecord[]>;
+}

@@ -1,0 +1,10 @@
+export type {
+  CacheClass,
+  HttpAnswer,
+  HttpCall,
+  HttpEnvironment,
+  HttpRequest,
+  SourceHttp,
+  SourceHttpOptions,
+  SourceHttpState,
+} from './types.ts';

@@ -1,0 +1,101 @@
+import type { HubRecord, QueryableType, RecordValue } from '@civex/model';
+import type { SortKey } from './filter.ts';
+
+/** Orders text by code point. JavaScript's own `<` orders by UTF-16 unit, which differs above U+FFFF. */
+export function compareCodePoints(a: string, b: string): number {
+  const length = Math.min(a.length, b.length);
+  for (let i = 0; i < length; i++) {
+    const x = a.charCodeAt(i);
+    const y = b.charCodeAt(i);
+    if (x === y) continue;
+    // A surrogate stands for a code point above every other unit.
+    const xSurrogate = (x & 0xf800) === 0xd800;
+    const ySurrogate = (y & 0xf800) === 0xd800;
+    if (xSurrogate !== ySurrogate) return xSurrogate ? 1 : -1;
+    return x < y ? -1 : 1;
+  }
+  return a.length - b.length;
+}
+
+interface Instant {
+  readonly ms: number;
+  /** Digits beyond the millisecond, right-padded to 9, as a number. */
+  readonly beyond: number;
+}
+
+const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.(\d+))?)?(?:[Zz]|[+-]\d{2}:?\d{2})$/;
+
+function toInstant(text: string): Instant | null {
+  const match = RFC3339.exec(text);
+  if (match === null) return null;
+  const fraction = match[1] ?? '';
+  const ms = Date.parse(fraction.length > 3 ? text.replace(`.${fraction}`, `.${fraction.slice(0, 3)}`) : text);
+  if (Number.isNaN(ms)) return null;
+  return { ms, beyond: fraction.length > 3 ? Number(fraction.slice(3, 12).padEnd(9, '0')) : 0 };
+}
+
+const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/;
+
+/** A date of lower precision stands for the first day of its period. */
+function toFullDate(text: string): string | null {
+  const match = DATE.exec(text);
+  return match === null ? null : `${match[1]}-${match[2] ?? '01'}-${match[3] ?? '01'}`;
+}
+
+/**
+ * Compares two values of one type. Null when they cannot be compared: one is null, or is not of the type at all.
+ * Text by code point, numbers by value (big integers exactly), times as instants.
+ */
+export function compareValues(a: RecordValue | undefined, b: RecordValue | undefined, type: QueryableType): number | null {
+  if (a === null || b === null || a === undefined || b === undefined) return null;
+  switch (type) {
+    case 'STRING':
+      return typeof a === 'string' && typeof b === 'string' ? compareCodePoints(a, b) : null;
+    case 'INTEGER':
+    case 'NUMBER':
+      if ((typeof a !== 'number' && typeof a !== 'bigint') || (typeof b !== 'number' && typeof b !== 'bigint'))
+        return null;
+      return a < b ? -1 : a > b ? 1 : 0;
+    case 'BOOLEAN':
+      return typeof a === 'boolean' && typeof b === 'boolean' ? Number(a) - Number(b) : null;
+    case 'DATE': {
+      if (typeof a !== 'string' || typeof b !== 'string') return null;
+      const x = toFullDate(a);
+      const y = toFullDate(b);
+      return x === null || y === null ? null : x < y ? -1 : x > y ? 1 : 0;
+    }
+    case 'DATETIME': {
+      if (typeof a !== 'string' || typeof b !== 'string') return null;
+      const x = toInstant(a);
+      const y = toInstant(b);
+      return x === null || y === null ? null : x.ms - y.ms || x.beyond - y.beyond;
+    }
+    case 'GEOMETRY':
+    case 'JSON':
+      return null;
+  }
+}
+
+/** True when a value takes part in comparisons of its type; others sort with the nulls. */
+function isComparable(value: RecordValue | undefined, type: QueryableType): boolean {
+  return compareValues(value, value, type) !== null;
+}
+
+/** Total order of records: the sort keys, nulls last in both directions, then the record id. */
+export function createRecordComparator(sort: readonly SortKey[]): (a: HubRecord, b: HubRecord) => number {
+  return (a, b) => {
+    for (const { property, type, direction } of sort) {
+      const x = a.values[property];
+      const y = b.values[property];
+      const order = compareValues(x, y, type);
+      if (order === null) {
+        const xLast = !isComparable(x, type);
+        const yLast = !isComparable(y, type);
+        if (xLast !== yLast) return xLast ? 1 : -1;
+      } else if (order !== 0) {
+        return direction === 'ASC' ? order : -order;
+      }
+    }
+    return compareCodePoints(a.id, b.id);
+  };
+}

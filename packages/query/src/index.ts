@@ -1,0 +1,10 @@
+export type { Connective, Comparison, Fidelity, Predicate, PredicateOp, RecordFilter, ScalarValue, SortKey } from './filter.ts';
+export { isPredicate, toCql2Json } from './filter.ts';
+export { bindFilter, bindSort, FILTER_LIMITS } from './bind.ts';
+export type { FilterInput, SortInput } from './bind.ts';
+export { createPredicate, evaluateFilter } from './evaluate.ts';
+export { compareCodePoints, compareValues, createRecordComparator } from './compare.ts';
+export { splitFilter } from './plan.ts';
+export type { FilterSplit, PushdownGrades } from './plan.ts';
+export { suggestName } from './suggest.ts';
+export { isGeometryObject } from './geometry.ts';
