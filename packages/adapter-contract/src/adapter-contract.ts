@@ -1,5 +1,5 @@
 import type { HubError } from '@civex/errors';
-import type { Dataset, HubRecord } from '@civex/model';
+import type { Dataset, HubRecord, Queryable } from '@civex/model';
 import type { Fidelity, Predicate, RecordFilter, SortKey } from '@civex/query';
 
 /**
@@ -131,7 +131,14 @@ export interface RecordBatch {
 }
 
 export interface RecordsFacet {
-  /** Pure. The dataset is one of this source with `queryables` not null. */
+  /**
+   * Columns of the records of a dataset whose `recordsState` is `undescribed`, from one request (kept as long as a
+   * catalog answer); null when its records cannot be queried after all, which is a normal state. The caller builds the
+   * described dataset: `{ ...dataset, recordsState: 'described', queryables }`, or `'none'` with null. Absent when the
+   * source's catalog always knows, that is when it never says `undescribed`. A fault of the portal rejects.
+   */
+  describe?(dataset: Dataset, call: Call): Promise<readonly Queryable[] | null>;
+  /** Pure. The dataset is one of this source with `queryables` not null: `recordsState` is `described`. */
   capability(dataset: Dataset): RecordCapability;
   /** One windowed request: at most `limit` records of the requested order, from `offset`. */
   fetchWindow(dataset: Dataset, fetch: RecordFetch, call: Call): Promise<RecordBatch>;

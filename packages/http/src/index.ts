@@ -1,3 +1,4 @@
+export { createSourceHttp } from './source-http.ts';
 export type {
   CacheClass,
   HttpAnswer,

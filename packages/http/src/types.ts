@@ -56,11 +56,7 @@ export interface SourceHttp extends AsyncDisposable {
    * its framing and its content encoding say; a cut stream throws. Not cached. `onRefused` turns a complete non-2xx
    * answer into the error to throw.
    */
-  stream(
-    request: HttpRequest,
-    onRefused: (answer: HttpAnswer) => Error,
-    call: HttpCall,
-  ): AsyncIterable<Uint8Array>;
+  stream(request: HttpRequest, onRefused: (answer: HttpAnswer) => Error, call: HttpCall): AsyncIterable<Uint8Array>;
   /** For health and metrics. */
   state(): SourceHttpState;
 }
@@ -77,12 +73,15 @@ export interface SourceHttpState {
 /** Per-source options. Every field is required: defaults live in `packages/config` only. */
 export interface SourceHttpOptions {
   readonly source: string;
-  /** Base URLs in order of preference, `https:` (or `http:` when `allowPrivateAddresses`); a path prefix is allowed. */
+  /**
+   * Base URLs in order of preference; a path prefix is allowed. `https:`, or `http:` when every address of the host lies
+   * in `allowedPrivateCidrs`. The next one is tried when one is unreachable or answers with a bot challenge.
+   */
   readonly baseUrls: readonly [string, ...string[]];
   /** Sent with every request, names lower case. Secrets included; never logged. */
   readonly headers: Readonly<Record<string, string>>;
-  /** True lets this source live on loopback or private addresses and speak plain HTTP. */
-  readonly allowPrivateAddresses: boolean;
+  /** Private or loopback ranges this source may live in, for example `127.0.0.1/32`. Empty: public addresses only. */
+  readonly allowedPrivateCidrs: readonly string[];
   readonly limits: {
     readonly connectTimeoutMs: number;
     readonly headersTimeoutMs: number;

@@ -1,5 +1,12 @@
 export { decodeDatasetId, encodeDatasetId, isSourceKey } from './dataset-id.ts';
 export type { DatasetId, DatasetRef } from './dataset-id.ts';
+export { toEuFrequency } from './eu-frequency.ts';
+export { toEuThemes } from './eu-themes.ts';
+export { bboxOf, latLonToPoint, toGeometry } from './geometry.ts';
+export { isTimeZone, toInstant } from './instant.ts';
+export { decodeUtf8, parseJsonLossless } from './json.ts';
+export { normaliseLicense } from './license.ts';
+export { toPlainText } from './plain-text.ts';
 export { EU_DATA_THEMES, EU_FREQUENCIES } from './vocabularies.ts';
 export type {
   AccessRights,
@@ -17,5 +24,6 @@ export type {
   PeriodOfTime,
   Queryable,
   QueryableType,
+  RecordsState,
   RecordValue,
 } from './model.ts';

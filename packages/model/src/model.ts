@@ -81,6 +81,13 @@ export interface Queryable {
   readonly unit: string | null;
 }
 
+/**
+ * What the catalog alone knows about a dataset's records.
+ * `none`: there are none to query. `described`: `queryables` lists their columns. `undescribed`: there seem to be
+ * records, but the catalog does not carry their columns; `queryables` is null until `RecordsFacet.describe` was asked.
+ */
+export type RecordsState = 'none' | 'described' | 'undescribed';
+
 /** What a source's catalog says of one dataset, in DCAT-AP 3 words. Frozen by convention: built once, never changed. */
 export interface Dataset {
   readonly id: DatasetId;
@@ -107,7 +114,11 @@ export interface Dataset {
   readonly temporal: PeriodOfTime | null;
   readonly landingPage: string | null;
   readonly distributions: readonly Distribution[];
-  /** Null when the dataset has no records that can be queried: a normal state, not an error. */
+  readonly recordsState: RecordsState;
+  /**
+   * Never null when `recordsState` is `described`, always null otherwise. Null under `none` means the dataset has no
+   * records that can be queried: a normal state, not an error. Null under `undescribed` means nothing yet.
+   */
   readonly queryables: readonly Queryable[] | null;
   readonly recordCount: number | null;
   /** The source's own words for what the hub normalised: themes, accrualPeriodicity, issued, modified, license ... */

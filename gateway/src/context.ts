@@ -1,0 +1,116 @@
+import { createCallTrace } from '@civex/adapter-contract';
+import type { Call, CallTrace, SourceAdapter, SourceHealth, SourceInfo } from '@civex/adapter-contract';
+import { isHubError } from '@civex/errors';
+import type { Dataset } from '@civex/model';
+import type { RecordDoor } from '@civex/records';
+import type { SliceLimits } from '@civex/catalog';
+import type { ExecutionRequest, ExecutionResult } from '@graphql-tools/utils';
+import DataLoader from "dataloader";
+import type { GraphQLError } from "graphql";
+
+/** A source whose adapter runs in this process. */
+export interface LocalSource {
+  readonly kind: 'local';
+  readonly info: SourceInfo;
+  readonly adapter: SourceAdapter;
+  describe(context: HubContext): SourceInfo | Promise<SourceInfo>;
+  /** Answered from the last check when that is at most `healthSeconds` old. */
+  health(context: HubContext): Promise<SourceHealth>;
+  close(): Promise<void>;
+}
+
+/** A source served by another Civex process (`civex serve-source`) and asked over HTTP. */
+export interface RemoteSource {
+  readonly kind: 'remote';
+  readonly info: SourceInfo;
+  execute(request: ExecutionRequest<Record<string, unknown>, HubContext>): Promise<ExecutionResult>;
+  describe(context: HubContext): SourceInfo | Promise<SourceInfo>;
+  health(context: HubContext): Promise<SourceHealth>;
+  close(): Promise<void>;
+}
+
+export type HubSource = LocalSource | RemoteSource;
+
+/** The configured sources in the order of hub.yaml. Replaced as a whole on reload; a request keeps the one it began with. */
+export type SourceSet = ReadonlyMap<string, HubSource>;
+
+export interface HubLimits extends SliceLimits {
+  readonly requestTimeoutMs: number;
+  readonly maxFirst: number;
+  /** Ids of one `datasetsById`. */
+  readonly maxIds: number;
+}
+
+export interface HubServices {
+  readonly door: RecordDoor;
+  readonly limits: HubLimits;
+  /** Wall clock, epoch milliseconds. */
+  now(): number;
+  /** False sends every question through delegation; for tests that compare both ways. */
+  readonly fastLane: boolean;
+}
+
+export interface LoadedDataset {
+  readonly dataset: Dataset;
+  readonly fetchedAtEpochMs: number;
+}
+
+/**
+ * Everything that belongs to one request and dies with it: loaders, traces, delegation batches. Never shared, never
+ * reused: two callers must not meet in it.
+ */
+export interface HubContext {
+  readonly requestId: string;
+  readonly signal: AbortSignal;
+  readonly deadlineEpochMs: number;
+  readonly sources: SourceSet;
+  readonly services: HubServices;
+  readonly datasetLoaders: Map<string, DataLoader<string, LoadedDataset | null>>;
+  /** Located errors of fields that have a value all the same; see partial-errors.ts. */
+  readonly partialErrors: GraphQLError[];
+}
+
+let neverAborted: AbortSignal | undefined;
+
+export function createHubContext(
+  services: HubServices,
+  sources: SourceSet,
+  request: { readonly requestId: string; readonly signal?: AbortSignal | undefined },
+): HubContext {
+  neverAborted ??= new AbortController().signal;
+  return {
+    requestId: request.requestId,
+    signal: request.signal ?? neverAborted,
+    deadlineEpochMs: services.now() + services.limits.requestTimeoutMs,
+    sources,
+    services,
+    datasetLoaders: new Map(),
+    partialErrors: [],
+  };
+}
+
+/** Built field by field: passing the context itself would type-check and hand the adapter the whole request. */
+export function createCall(context: HubContext, trace: CallTrace): Call {
+  const { signal, deadlineEpochMs, requestId } = context;
+  return { signal, deadlineEpochMs, requestId, trace };
+}
+
+/** The loader of one source in one request: every id asked in a tick travels in one upstream request, and once only. */
+export function datasetLoader(context: HubContext, source: LocalSource): DataLoader<string, LoadedDataset | null> {
+  const known = context.datasetLoaders.get(source.info.source);
+  if (known !== undefined) return known;
+  const { adapter } = source;
+  const loader = new DataLoader<string, LoadedDataset | null>(
+    async (localIds) => {
+      const trace = createCallTrace();
+      const outcomes = await adapter.catalog.getMany(localIds, createCall(context, trace));
+      const fetchedAtEpochMs = trace.fetchedAtEpochMs ?? context.services.now();
+      return outcomes.map((outcome) =>
+        outcome === null || isHubError(outcome) ? outcome : { dataset: outcome, fetchedAtEpochMs },
+      );
+    },
+    { maxBatchSize: adapter.catalog.maxBatchKeys },
+  );
+  context.datasetLoaders.set(source.info.source, loader);
+  return loader;
+}

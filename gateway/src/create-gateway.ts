@@ -1,0 +1,212 @@
+import { randomUUID } from 'node:crypto';
+import { diffSources } from '@civex/config';
+import type { HubConfig, SourceConfig, SourcesDiff } from '@civex/config';
+import { HubError } from '@civex/errors';
+import type { HttpEnvironment } from '@civex/http';
+import { createRecordDoor } from '@civex/records';
+import type { SubschemaConfig } from '@graphql-tools/delegate';
+import { getOperationAST, GraphQLError, parse } from 'graphql';
+import type { ExecutionResult, GraphQLSchema } from 'graphql';
+import { createYoga } from 'graphql-yoga';
+import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga';
+import { createHubContext } from './context.ts';
+import type { HubContext, HubServices, HubSource, SourceSet } from './context.ts';
+import { createErrorBoundary } from './error-boundary.ts';
+import { PARTIAL_EXTENSION } from './partial-errors.ts';
+import { createPublicSchema } from './public-schema.ts';
+import { checkBrackets, checkShape, costOf } from './query-limits.ts';
+import type { QueryLimits } from './query-limits.ts';
+import { createSourceSchema } from './source-schema.ts';
+import { createHubSource } from './sources.ts';
+
+export interface GatewayOptions {
+  readonly config: HubConfig;
+  readonly environment: HttpEnvironment;
+  /** Subschemas beside the sources; see public-schema.ts. */
+  readonly extensions?: readonly SubschemaConfig[];
+  /** Default true. */
+  readonly fastLane?: boolean;
+  /** `hub`: the public schema. `source`: the source schema, for `civex serve-source`. Default `hub`. */
+  readonly serves?: 'hub' | 'source';
+  /** Everything the boundary masks, for the operator's log. */
+  readonly reportError: (error: unknown) => void;
+  /** How a configured source becomes one that can be asked. Default: by its adapter kind. */
+  readonly createSource?: (config: SourceConfig, environment: HttpEnvironment) => HubSource;
+  readonly onCapabilityLost: (source: string, datasetId: string, op: string) => void;
+}
+
+/** Assembled and not listening: what a server, a test or a command asks. */
+export interface Gateway {
+  readonly schema: GraphQLSchema;
+  readonly sources: () => SourceSet;
+  /** Runs one GraphQL request through every plugin, as the server does. */
+  execute(params: GraphQLParams, request: { readonly requestId?: string; readonly signal?: AbortSignal }): Promise<ExecutionResult>;
+  createContext(signal?: AbortSignal): HubContext;
+  /** Replaces the sources; requests under way finish on the ones they began with. */
+  replaceSources(config: HubConfig): SourcesDiff;
+  readonly yoga: YogaServerInstance<object, object>;
+  close(): Promise<void>;
+}
+
+/** Errors of one answer at most. */
+const MAX_ERRORS = 50;
+
+export function createGateway(options: GatewayOptions): Gateway {
+  const { environment } = options;
+  const { limits } = options.config;
+  const createSource = options.createSource ?? createHubSource;
+  const queryLimits: QueryLimits = limits;
+  const isHub = options.serves !== 'source';
+  const services: HubServices = {
+    door: createRecordDoor({
+      scanRecords: limits.scanRecords,
+      maxFirst: limits.maxFirst,
+      onCapabilityLost: options.onCapabilityLost,
+    }),
+    limits: {
+      requestTimeoutMs: limits.requestTimeoutMs,
+      maxFirst: limits.maxFirst,
+      maxIds: 500,
+      maxScanned: 20_000,
+      maxDescribed: 200,
+    },
+    now: () => environment.now(),
+    fastLane: options.fastLane ?? true,
+  };
+  const schema = isHub
+    ? createPublicSchema({ fastLane: services.fastLane, ...(options.extensions === undefined ? {} : { extensions: options.extensions }) })
+    : createSourceSchema();
+
+  let config = options.config;
+  let sources: SourceSet = new Map(config.sources.map((source) => [source.id, createSource(source, environment)]));
+  /** Requests under way, by the set of sources they began with. */
+  const users = new Map<SourceSet, number>();
+  /** Dropped by a reload; closed when no request under way can still ask them. */
+  const dropped = new Set<HubSource>();
+
+  const closeDropped = (): void => {
+    for (const source of dropped) {
+      if ([...users.keys()].some((set) => set.get(source.info.source) === source)) continue;
+      dropped.delete(source);
+      source.close().catch(options.reportError);
+    }
+  };
+
+  const release = (set: SourceSet): void => {
+    const left = (users.get(set) ?? 1) - 1;
+    if (left > 0) users.set(set, left);
+    else {
+      users.delete(set);
+      if (dropped.size > 0) closeDropped();
+    }
+  };
+
+  const boundary = createErrorBoundary(options.reportError);
+
+  const limitPlugin: Plugin = {
+    onParse({ setParseFn }) {
+      setParseFn((source, parseOptions) => {
+        const text = typeof source === 'string' ? source : source.body;
+        checkBrackets(text);
+        const document = parse(source, { ...parseOptions, maxTokens: queryLimits.queryTokens });
+        checkShape(document, queryLimits);
+        return document;
+      });
+    },
+    onExecute({ args, setResultAndStopExecution }) {
+      const operation = getOperationAST(args.document, args.operationName);
+      if (operation === null || operation === undefined) return;
+      const cost = costOf(schema, args.document, operation, (args.variableValues ?? {}) as Record<string, unknown>, sources.size);
+      if (cost > queryLimits.cost)
+        setResultAndStopExecution({
+          errors: [
+            boundary.maskError(
+              new HubError(
+                'INPUT_TOO_COSTLY',
+                `This query would cost about ${Math.round(cost)}, the limit is ${queryLimits.cost}: ask for fewer entries (first), fewer fields with records, or in several requests.`,
+              ),
+            ),
+          ],
+        });
+    },
+  };
+
+  /** Adds the located errors of fields that have a value all the same, and bounds the list. */
+  const errorsPlugin: Plugin = {
+    onExecute({ args }) {
+      return {
+        onExecuteDone({ result, setResult }) {
+          const { partialErrors } = args.contextValue as unknown as HubContext;
+          if (partialErrors.length === 0 || Symbol.asyncIterator in result) return;
+          const partial = partialErrors.map((error) => {
+            const masked = boundary.maskError(error);
+            return isHub
+              ? masked
+              : new GraphQLError(masked.message, {
+                  nodes: masked.nodes ?? null,
+                  path: masked.path ?? null,
+                  extensions: { ...masked.extensions, [PARTIAL_EXTENSION]: true },
+                });
+          });
+          setResult({ ...result, errors: [...(result.errors ?? []), ...partial].slice(0, MAX_ERRORS) });
+        },
+      };
+    },
+  };
+
+  const yoga = createYoga({
+    schema,
+    graphqlEndpoint: '/graphql',
+    batching: false,
+    multipart: false,
+    cors: false,
+    logging: false,
+    landingPage: false,
+    graphiql: false,
+    healthCheckEndpoint: '/__unused',
+    maskedErrors: { maskError: (error) => boundary.maskError(error), errorMessage: 'Internal error.' },
+    plugins: [boundary.plugin, limitPlugin, errorsPlugin],
+  });
+
+  const createContext = (signal?: AbortSignal, requestId: string = randomUUID()): HubContext =>
+    createHubContext(services, sources, { requestId, signal });
+
+  return {
+    schema,
+    sources: () => sources,
+    yoga,
+    createContext,
+    async execute(params, { requestId, signal }) {
+      const context = createContext(signal, requestId);
+      users.set(context.sources, (users.get(context.sources) ?? 0) + 1);
+      try {
+        const result: unknown = await yoga.getResultForParams({ params, request: PLACEHOLDER_REQUEST }, { ...context });
+        return result as ExecutionResult;
+      } finally {
+        release(context.sources);
+      }
+    },
+    replaceSources(next) {
+      const diff = diffSources(config, next);
+      const renewed = new Set([...diff.added, ...diff.changed]);
+      const before = sources;
+      sources = new Map(
+        next.sources.map((source) => {
+          const running = renewed.has(source.id) ? undefined : before.get(source.id);
+          return [source.id, running ?? createSource(source, environment)];
+        }),
+      );
+      config = next;
+      for (const [id, source] of before) if (sources.get(id) !== source) dropped.add(source);
+      closeDropped();
+      return diff;
+    },
+    async close() {
+      await yoga.dispose();
+      await Promise.all([...sources.values(), ...dropped].map((source) => source.close()));
+    },
+  };
+}
+
+/** Plugins may look at a request; the hub's own never do: what matters of it is in the context. */
+const PLACEHOLDER_REQUEST = new Request('http://hub.invalid/graphql', { method: 'POST' });

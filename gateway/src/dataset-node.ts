@@ -1,0 +1,283 @@
+import { createCallTrace } from '@civex/adapter-contract';
+import type { CallTrace } from '@civex/adapter-contract';
+import { HubError, isHubError } from '@civex/errors';
+import type { Dataset, Geometry, HubRecord, LangText, Queryable, RecordValue } from '@civex/model';
+import type { FilterInput, SortInput } from '@civex/query';
+import type { RecordResult } from '@civex/records';
+import type { GraphQLResolveInfo } from 'graphql';
+import { createCall } from './context.ts';
+import type { HubContext, LocalSource } from './context.ts';
+import { reportPartial } from './partial-errors.ts';
+import { describePushdown } from './describe-pushdown.ts';
+import { createSourceReport, toTimestamp } from './source-report.ts';
+import type { SourceReport } from './source-report.ts';
+
+/*
+ * What GraphQL reads from: one class per type with behaviour, plain objects for the rest. Methods take the field's
+ * arguments and the context, which is how graphql-js calls them without any resolver, so the source schema and the
+ * fast lane of the public schema read the very same objects and cannot disagree.
+ */
+
+/** The asked language where the source has it (exactly, or another region of it), else the source's first. */
+function pickLanguage(texts: LangText, lang: string | null | undefined): string | null {
+  if (lang != null) {
+    const wanted = lang.toLowerCase();
+    const exact = Object.hasOwn(texts, wanted) ? texts[wanted] : undefined;
+    if (exact !== undefined) return exact;
+    const [primary] = wanted.split('-');
+    for (const [tag, text] of Object.entries(texts)) if (tag.split('-')[0] === primary) return text;
+  }
+  for (const text of Object.values(texts)) return text;
+  return null;
+}
+
+interface LangArgs {
+  readonly lang?: string | null;
+}
+
+class QueryableNode {
+  readonly name: string;
+  readonly type: string;
+  readonly unit: string | null;
+  readonly pushdown: Readonly<Record<string, readonly string[]>>;
+  readonly #queryable: Queryable;
+
+  constructor(queryable: Queryable, pushdown: Readonly<Record<string, readonly string[]>>) {
+    this.name = queryable.name;
+    this.type = queryable.type;
+    this.unit = queryable.unit;
+    this.pushdown = pushdown;
+    this.#queryable = queryable;
+  }
+
+  title({ lang }: LangArgs): string | null {
+    return pickLanguage(this.#queryable.titles, lang);
+  }
+
+  description({ lang }: LangArgs): string | null {
+    return pickLanguage(this.#queryable.descriptions, lang);
+  }
+}
+
+export interface Provenance {
+  readonly catalog: string;
+  readonly dataset: string;
+  readonly publisher: string | null;
+  readonly license: Dataset['license'];
+  readonly modified: string | null;
+  readonly fetchedAt: string;
+  readonly attribution: string;
+  readonly raw: Readonly<Record<string, unknown>>;
+}
+
+function createProvenance(dataset: Dataset, source: LocalSource, fetchedAtEpochMs: number): Provenance {
+  const { license } = dataset;
+  const name = dataset.titles[Object.keys(dataset.titles)[0] ?? ''] ?? dataset.localId;
+  const publisher = dataset.publisher?.name ?? source.info.title;
+  const terms = license.status === 'KNOWN' ? (license.title ?? license.id) : license.raw;
+  return {
+    catalog: source.info.source,
+    dataset: dataset.id,
+    publisher: dataset.publisher?.name ?? null,
+    license,
+    modified: dataset.modified,
+    fetchedAt: toTimestamp(fetchedAtEpochMs),
+    attribution: `${name}, ${publisher} (${source.info.title}), ${terms === null ? 'licence not stated' : terms}`,
+    raw: dataset.raw,
+  };
+}
+
+interface RecordsArgs {
+  readonly filter?: FilterInput | null;
+  readonly cql?: string | null;
+  readonly properties?: readonly string[] | null;
+  readonly sortBy?: readonly SortInput[] | null;
+  readonly first: number;
+  readonly after?: string | null;
+}
+
+class RecordNode {
+  readonly id: string;
+  readonly values: Readonly<Record<string, RecordValue>>;
+  readonly geometry: Geometry | null;
+
+  constructor(record: HubRecord, geometry: Geometry | null) {
+    this.id = record.id;
+    this.values = record.values;
+    this.geometry = geometry;
+  }
+
+  value({ property }: { readonly property: string }): RecordValue {
+    const value = Object.hasOwn(this.values, property) ? this.values[property] : undefined;
+    if (value === undefined)
+      throw new HubError('INPUT_INVALID', `value: "${property.slice(0, 80)}" is not among the properties of this answer.`);
+    return value;
+  }
+}
+
+function createRecordConnection(result: RecordResult, source: SourceReport, provenance: Provenance): object {
+  const nodes = result.records.map(({ record, geometry }) => new RecordNode(record, geometry));
+  return {
+    nodes,
+    edges: () => result.records.map(({ cursor }, index) => ({ node: nodes[index], cursor })),
+    pageInfo: { hasNextPage: result.hasNextPage, endCursor: result.endCursor },
+    totalCount: result.totalCount,
+    totalIsExact: result.totalIsExact,
+    plan: result.plan,
+    source,
+    provenance,
+  };
+}
+
+/** True for what a portal failed to do; false for what the caller got wrong, or we did. */
+export function isSourceFailure(error: unknown): error is HubError {
+  return isHubError(error) && (error.code.startsWith('SOURCE_') || error.code === 'CAPABILITY_MISSING');
+}
+
+const NO_RECORDS: RecordResult = {
+  records: [],
+  hasNextPage: false,
+  endCursor: null,
+  totalCount: null,
+  totalIsExact: false,
+  plan: { pushed: null, residual: null, requests: 0, scannedRecords: 0, portalQuery: [] },
+};
+
+export class DatasetNode {
+  readonly #dataset: Dataset;
+  readonly #source: LocalSource;
+  readonly #fetchedAtEpochMs: number;
+
+  constructor(dataset: Dataset, source: LocalSource, fetchedAtEpochMs: number) {
+    this.#dataset = dataset;
+    this.#source = source;
+    this.#fetchedAtEpochMs = fetchedAtEpochMs;
+  }
+
+  get id(): string {
+    return this.#dataset.id;
+  }
+  /** The hub resolves everything else of a catalog by its id. */
+  get catalog(): { readonly id: string } {
+    return { id: this.#source.info.source };
+  }
+  get identifier(): string | null {
+    return this.#dataset.identifier;
+  }
+  title({ lang }: LangArgs): string {
+    return pickLanguage(this.#dataset.titles, lang) ?? this.#dataset.localId;
+  }
+  description({ lang }: LangArgs): string | null {
+    return pickLanguage(this.#dataset.descriptions, lang);
+  }
+  get titles(): LangText {
+    return this.#dataset.titles;
+  }
+  get keywords(): readonly string[] {
+    return this.#dataset.keywords;
+  }
+  get themes(): readonly string[] {
+    return this.#dataset.themes;
+  }
+  get publisher(): Dataset['publisher'] {
+    return this.#dataset.publisher;
+  }
+  get contactPoint(): Dataset['contactPoint'] {
+    return this.#dataset.contactPoint;
+  }
+  get license(): Dataset['license'] {
+    return this.#dataset.license;
+  }
+  get accessRights(): Dataset['accessRights'] {
+    return this.#dataset.accessRights;
+  }
+  get issued(): string | null {
+    return this.#dataset.issued;
+  }
+  get modified(): string | null {
+    return this.#dataset.modified;
+  }
+  get accrualPeriodicity(): string | null {
+    return this.#dataset.accrualPeriodicity;
+  }
+  get languages(): readonly string[] {
+    return this.#dataset.languages;
+  }
+  get spatial(): Dataset['spatial'] {
+    return this.#dataset.spatial;
+  }
+  get temporal(): Dataset['temporal'] {
+    return this.#dataset.temporal;
+  }
+  get landingPage(): string | null {
+    return this.#dataset.landingPage;
+  }
+  get distributions(): Dataset['distributions'] {
+    return this.#dataset.distributions;
+  }
+  get recordCount(): number | null {
+    return this.#dataset.recordCount;
+  }
+  get provenance(): Provenance {
+    return createProvenance(this.#dataset, this.#source, this.#fetchedAtEpochMs);
+  }
+
+  queryables(_: unknown, context: HubContext): readonly QueryableNode[] | null | Promise<readonly QueryableNode[] | null> {
+    const { recordsState } = this.#dataset;
+    if (recordsState === 'none') return null;
+    if (recordsState === 'described') return this.#describeQueryables(this.#dataset);
+    return this.#described(context).then((dataset) => this.#describeQueryables(dataset));
+  }
+
+  async #described(context: HubContext): Promise<Dataset> {
+    const queryables =
+      (await this.#source.adapter.records?.describe?.(this.#dataset, createCall(context, createCallTrace()))) ?? null;
+    return { ...this.#dataset, recordsState: queryables === null ? 'none' : 'described', queryables };
+  }
+
+  #describeQueryables(dataset: Dataset): readonly QueryableNode[] | null {
+    const { records } = this.#source.adapter;
+    if (dataset.queryables === null || records === undefined) return null;
+    const capability = records.capability(dataset);
+    return dataset.queryables.map((queryable) => new QueryableNode(queryable, describePushdown(queryable, capability)));
+  }
+
+  /**
+   * A source that fails leaves an empty connection whose `source` says FAILED, and a located error beside the data:
+   * `records` is not nullable, so throwing here would take every other source's answer down with it. What the caller
+   * got wrong is thrown.
+   */
+  async records(args: RecordsArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
+    const { services } = context;
+    const trace = createCallTrace();
+    const startedAt = services.now();
+    const provenance = (): Provenance =>
+      createProvenance(this.#dataset, this.#source, trace.fetchedAtEpochMs ?? services.now());
+    const report = (failure: { readonly error: unknown } | null): SourceReport =>
+      createSourceReport(this.#source.info.source, trace, services.now() - startedAt, failure);
+    try {
+      const result = await this.#queryRecords(args, context, trace);
+      return createRecordConnection(result, report(null), provenance());
+    } catch (error) {
+      if (!isSourceFailure(error)) throw error;
+      reportPartial(context, info, error);
+      return createRecordConnection(NO_RECORDS, report({ error }), provenance());
+    }
+  }
+
+  #queryRecords(args: RecordsArgs, context: HubContext, trace: CallTrace): Promise<RecordResult> {
+    return context.services.door.query(
+      {
+        adapter: this.#source.adapter,
+        dataset: this.#dataset,
+        filter: args.filter ?? null,
+        cql: args.cql ?? null,
+        properties: args.properties ?? null,
+        sortBy: args.sortBy ?? [],
+        first: args.first,
+        after: args.after ?? null,
+      },
+      createCall(context, trace),
+    );
+  }
+}

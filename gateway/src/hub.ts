@@ -1,0 +1,117 @@
+import type { HubConfig, SourcesDiff } from '@civex/config';
+import { isHubError } from '@civex/errors';
+import { createLogger, createMetrics } from '@civex/telemetry';
+import type { ExecutionResult } from 'graphql';
+import { createGateway } from './create-gateway.ts';
+import type { Gateway } from './create-gateway.ts';
+import { startServer } from './server.ts';
+
+export interface HubSourceState {
+  readonly id: string;
+  readonly adapter: string;
+  readonly title: string;
+  readonly state: 'UP' | 'DEGRADED' | 'DOWN' | 'UNKNOWN';
+  /** One of our error codes. */
+  readonly reason: string | null;
+  readonly datasets: number | null;
+  readonly latencyMs: number | null;
+}
+
+export interface RunningHub {
+  readonly url: string;
+  /** Asks every source for its health, all at once. */
+  sources(): Promise<readonly HubSourceState[]>;
+  execute(query: string, variables?: Readonly<Record<string, unknown>>): Promise<ExecutionResult>;
+  /** Takes over the sources of a new configuration without dropping requests under way. Server settings need a restart. */
+  reload(config: HubConfig): Promise<SourcesDiff>;
+  close(): Promise<void>;
+}
+
+export interface StartHubOptions {
+  readonly config: HubConfig;
+  /** One line of structured log. */
+  readonly log: (line: string) => void;
+  readonly port?: number;
+  readonly host?: string;
+}
+
+async function start(
+  { config, log, port, host }: StartHubOptions,
+  serves: 'hub' | 'source',
+): Promise<{ readonly gateway: Gateway; readonly url: string; readonly close: () => Promise<void> }> {
+  const now = (): number => Date.now();
+  const logger = createLogger({ write: log, level: 'info', now });
+  const metrics = createMetrics();
+  const gateway = createGateway({
+    config,
+    serves,
+    environment: { now, random: Math.random, metrics },
+    reportError: (error) => {
+      if (isHubError(error) && error.code.startsWith('INPUT_')) return;
+      logger.warn('request.error', { error });
+    },
+    onCapabilityLost: (source, dataset, op) => {
+      metrics.capabilityLost(source);
+      logger.warn('source.capability-lost', { source, dataset, op });
+    },
+  });
+  metrics.sourcesConfigured(config.sources.length);
+  const server = await startServer({
+    gateway,
+    host: host ?? config.server.host,
+    port: port ?? config.server.port,
+    graphiql: config.server.graphiql && serves === 'hub',
+    bodyBytes: config.limits.bodyBytes,
+    concurrentRequests: config.limits.concurrentRequests,
+    drainSeconds: config.limits.drainSeconds,
+    renderMetrics: () => metrics.render(),
+    onRequest: (outcome, durationMs) => metrics.graphql(outcome, durationMs),
+    now,
+  });
+  return {
+    gateway,
+    url: server.url,
+    async close() {
+      await server.close();
+      await gateway.close();
+    },
+  };
+}
+
+/** Starts the hub of a configuration. @throws the socket's error when the address cannot be taken. */
+export async function startHub(options: StartHubOptions): Promise<RunningHub> {
+  const { gateway, url, close } = await start(options, 'hub');
+  return {
+    url,
+    close,
+    async sources() {
+      const context = gateway.createContext();
+      return Promise.all(
+        [...gateway.sources().values()].map(async (source): Promise<HubSourceState> => {
+          const { source: id, kind, title } = source.info;
+          const health = await source.health(context);
+          return {
+            id,
+            adapter: kind,
+            title,
+            state: health.state,
+            reason: health.reason,
+            datasets: health.datasetCount,
+            latencyMs: health.latencyMs,
+          };
+        }),
+      );
+    },
+    execute: (query, variables) => gateway.execute({ query, ...(variables === undefined ? {} : { variables }) }, {}),
+    reload: (config) => Promise.resolve(gateway.replaceSources(config)),
+  };
+}
+
+/** Serves one source as a GraphQL process of its own, for a hub that names it with `adapter: civex`. */
+export async function startSourceServer(
+  options: StartHubOptions & { readonly source: string },
+): Promise<{ readonly url: string; close(): Promise<void> }> {
+  const sources = options.config.sources.filter(({ id }) => id === options.source);
+  const { url, close } = await start({ ...options, config: { ...options.config, sources } }, 'source');
+  return { url, close };
+}

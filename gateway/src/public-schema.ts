@@ -1,0 +1,231 @@
+import { HubError, isRetryable } from '@civex/errors';
+import { decodeDatasetId } from '@civex/model';
+import { getBatchingExecutor } from '@graphql-tools/batch-execute';
+import type { Subschema, SubschemaConfig } from '@graphql-tools/delegate';
+import { stitchSchemas } from '@graphql-tools/stitch';
+import { MapperKind, mapSchema } from '@graphql-tools/utils';
+import type { ExecutionRequest, Executor } from '@graphql-tools/utils';
+import { defaultFieldResolver, execute, isObjectType } from 'graphql';
+import type { ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema } from 'graphql';
+import type { HubContext, HubSource } from './context.ts';
+import { pickSources, readDatasetConnection } from './dataset-connection.ts';
+import type { ConnectionWays } from './dataset-connection.ts';
+import { delegateDataset } from './delegate-dataset.ts';
+import type { SourceDelegation } from './delegate-dataset.ts';
+import { findHubError } from './error-boundary.ts';
+import { createOwnSelectionCheck } from './own-selection.ts';
+import { PARTIAL_EXTENSION } from './partial-errors.ts';
+import { readRemoteSlice } from './remote-source.ts';
+import { scalarResolvers } from './scalars.ts';
+import type { SliceArgs } from './source-slice.ts';
+import { createSourceSchema, HUB_SDL, loadDatasetNode, SHARED_SDL } from './source-schema.ts';
+
+/** Root fields and types by which the hub asks its sources. They stay out of the public schema. */
+const INTERNAL_ROOT = /^source[A-Z]/;
+const INTERNAL_TYPES: ReadonlySet<string> = new Set(['SourceInfo', 'SourceSlice', 'SourceKey']);
+
+interface CatalogRef {
+  readonly id: string;
+}
+
+function sourceOf({ id }: CatalogRef, context: HubContext): HubSource {
+  const source = context.sources.get(id);
+  if (source === undefined) throw new HubError('INTERNAL', 'Internal error.', {}, 'a catalog without a source');
+  return source;
+}
+
+/** Datasets asked of a remote source in one request, at most. */
+const REMOTE_BATCH = 50;
+
+/**
+ * Runs a delegated document at the source named by the delegation: through the source schema in this process, or at
+ * the remote server. One subschema stands for all sources, so adding or dropping a source needs no re-stitching.
+ */
+function createSourceExecutor(sourceSchema: GraphQLSchema) {
+  return async (request: ExecutionRequest<Record<string, unknown>, HubContext, SourceDelegation>) => {
+    const { context, rootValue: delegation } = request;
+    const source = delegation === undefined ? undefined : context?.sources.get(delegation.source);
+    if (context === undefined || delegation === undefined || source === undefined)
+      throw new HubError('INTERNAL', 'Internal error.', {}, 'a delegation without its source');
+    if (source.kind === 'remote') {
+      const send = getBatchingExecutor(context, source.execute as Executor, { maxBatchSize: REMOTE_BATCH });
+      const { partial, result } = splitPartial((await send(request)) as ExecutionResult);
+      delegation.onPartialErrors(partial);
+      return result;
+    }
+    const partialErrors: GraphQLError[] = [];
+    const result = await execute({
+      schema: sourceSchema,
+      document: request.document,
+      variableValues: request.variables ?? {},
+      contextValue: { ...context, partialErrors } satisfies HubContext,
+    });
+    delegation.onPartialErrors(partialErrors);
+    return result;
+  };
+}
+
+function splitPartial(result: ExecutionResult): { readonly partial: readonly GraphQLError[]; readonly result: ExecutionResult } {
+  const { errors, ...rest } = result;
+  if (errors === undefined) return { partial: [], result };
+  const partial = errors.filter((error) => error.extensions[PARTIAL_EXTENSION] === true);
+  const whole = errors.filter((error) => error.extensions[PARTIAL_EXTENSION] !== true);
+  return { partial, result: whole.length === 0 ? rest : { ...rest, errors: whole } };
+}
+
+export interface PublicSchemaOptions {
+  /** Subschemas beside the sources. What they add to `Dataset` is merged on `id`, however a dataset was reached. */
+  readonly extensions?: readonly SubschemaConfig[];
+  readonly fastLane: boolean;
+}
+
+/** The schema the hub serves: sources, hub questions and extensions stitched into one. */
+export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOptions): GraphQLSchema {
+  const sourceSchema = createSourceSchema();
+  const sources: SubschemaConfig = {
+    name: 'sources',
+    schema: sourceSchema,
+    executor: createSourceExecutor(sourceSchema) as NonNullable<SubschemaConfig['executor']>,
+    merge: {
+      Dataset: {
+        selectionSet: '{ id }',
+        key: ({ id }: { id: string }) => id,
+        resolve: (_original, context, info, subschema, selectionSet, key) =>
+          delegateDataset(String(key), context as HubContext, info, subschema, selectionSet),
+      },
+    },
+  };
+  const foreignFields = collectForeignFields(extensions, sourceSchema);
+  const isOwn = createOwnSelectionCheck(foreignFields);
+  const isDirect = (info: GraphQLResolveInfo): boolean => fastLane && isOwn(info);
+
+  const delegate = (id: string, context: HubContext, info: GraphQLResolveInfo): Promise<unknown> => {
+    const stitching = info.schema.extensions['stitchingInfo'] as { subschemaMap: Map<unknown, Subschema> } | undefined;
+    // Delegating to the bare config would work and silently never merge what other subschemas add.
+    const subschema = stitching?.subschemaMap.get(sources);
+    if (subschema === undefined) throw new HubError('INTERNAL', 'Internal error.', {}, 'sources are not stitched');
+    return delegateDataset(id, context, info, subschema);
+  };
+  const ways = (info: GraphQLResolveInfo): ConnectionWays => ({ isDirect: isDirect(info), readRemoteSlice, delegate });
+
+  const resolveDataset = async (id: string, context: HubContext, info: GraphQLResolveInfo): Promise<unknown> => {
+    const ref = decodeDatasetId(id);
+    const source = ref === null ? undefined : context.sources.get(ref.source);
+    if (ref === null || source === undefined) return null;
+    return source.kind === 'local' && isDirect(info)
+      ? loadDatasetNode(source, ref.localId, context)
+      : delegate(id, context, info);
+  };
+
+  const ofInfo = (field: 'title' | 'homepage' | 'country' | 'region' | 'languages' | 'kind') => ({
+    selectionSet: '{ id }',
+    resolve: async (ref: CatalogRef, _: unknown, context: HubContext) => (await sourceOf(ref, context).describe(context))[field],
+  });
+
+  const resolvers = {
+    ...scalarResolvers,
+    Query: {
+      catalogs: (_: unknown, { ids }: { ids?: readonly string[] | null }, context: HubContext) =>
+        pickSources(ids, context).map(({ info }) => ({ id: info.source })),
+      catalog: (_: unknown, { id }: { id: string }, context: HubContext) => (context.sources.has(id) ? { id } : null),
+      datasets: (_: unknown, args: SliceArgs, context: HubContext, info: GraphQLResolveInfo) =>
+        readDatasetConnection(pickSources(args.filter?.catalogs, context), args, context, info, ways(info)),
+      dataset: (_: unknown, { id }: { id: string }, context: HubContext, info: GraphQLResolveInfo) =>
+        resolveDataset(id, context, info),
+      datasetsById: (_: unknown, { ids }: { ids: readonly string[] }, context: HubContext, info: GraphQLResolveInfo) => {
+        const { maxIds } = context.services.limits;
+        if (ids.length > maxIds) throw new HubError('INPUT_TOO_COSTLY', `ids: at most ${maxIds}.`);
+        const told = new Set<unknown>();
+        return ids.map((id, index) =>
+          resolveDataset(id, context, {
+            ...info,
+            path: { prev: info.path, key: index, typename: undefined },
+          }).catch((error: unknown) => {
+            // One failure of a source is one error, at the first entry it took away. A batch that failed here is one
+            // error object; a remote source that cannot be reached says the same for each entry.
+            const cause = findHubError(error);
+            const { source } = decodeDatasetId(id) ?? {};
+            const remote = source !== undefined && context.sources.get(source)?.kind === 'remote';
+            const failure = remote && isRetryable(cause) ? `${source} ${cause?.code}` : (cause ?? error);
+            if (told.has(failure)) return null;
+            told.add(failure);
+            throw error;
+          }),
+        );
+      },
+    },
+    Catalog: {
+      title: ofInfo('title'),
+      homepage: ofInfo('homepage'),
+      country: ofInfo('country'),
+      region: ofInfo('region'),
+      languages: ofInfo('languages'),
+      adapter: ofInfo('kind'),
+      datasetCount: {
+        selectionSet: '{ id }',
+        resolve: async (ref: CatalogRef, _: unknown, context: HubContext) =>
+          (await sourceOf(ref, context).health(context)).datasetCount,
+      },
+      health: {
+        selectionSet: '{ id }',
+        resolve: (ref: CatalogRef, _: unknown, context: HubContext) => sourceOf(ref, context).health(context),
+      },
+      datasets: {
+        selectionSet: '{ id }',
+        resolve: (ref: CatalogRef, args: SliceArgs, context: HubContext, info: GraphQLResolveInfo) => {
+          const asked = args.filter?.catalogs;
+          const source = sourceOf(ref, context);
+          // A filter that leaves this catalog out leaves nothing of it, as in `datasets`.
+          const chosen = asked == null || pickSources(asked, context).includes(source) ? [source] : [];
+          return readDatasetConnection(chosen, args, context, info, ways(info));
+        },
+      },
+    },
+  };
+
+  const stitched = stitchSchemas<Record<string, unknown>>({
+    subschemas: [sources, ...extensions],
+    typeDefs: [SHARED_SDL, HUB_SDL],
+    resolvers,
+  });
+  const own: Readonly<Record<string, Readonly<Record<string, OwnResolver>>>> = {
+    DatasetConnection: { nodes: defaultFieldResolver },
+    DatasetEdge: { node: defaultFieldResolver },
+    Query: resolvers.Query,
+    Catalog: Object.fromEntries(Object.entries(resolvers.Catalog).map(([name, { resolve }]) => [name, resolve])),
+  };
+  return mapSchema(stitched, {
+    [MapperKind.ROOT_FIELD]: (field, name) => (INTERNAL_ROOT.test(name) ? null : withResolver(field, own['Query']?.[name])),
+    [MapperKind.TYPE]: (type) => (INTERNAL_TYPES.has(type.name) ? null : type),
+    [MapperKind.OBJECT_FIELD]: (field, name, typeName) => withResolver(field, own[typeName]?.[name]),
+  });
+}
+
+// Arguments differ from field to field; graphql-js has checked them against the schema.
+// oxlint-disable-next-line typescript/no-explicit-any
+type OwnResolver = (parent: any, args: any, context: HubContext, info: GraphQLResolveInfo) => unknown;
+
+/**
+ * Stitching wraps the hub's resolvers to complete what they return from other subschemas, by comparing each value with
+ * the selection. The hub decides that itself (fast lane or delegation), so its resolvers run bare.
+ */
+function withResolver<Field extends { resolve?: unknown }>(field: Field, resolve: OwnResolver | undefined): Field {
+  return resolve === undefined ? field : { ...field, resolve };
+}
+
+/** Fields that subschemas beside the sources add to types of the hub. */
+function collectForeignFields(
+  extensions: readonly SubschemaConfig[],
+  sourceSchema: GraphQLSchema,
+): ReadonlyMap<string, ReadonlySet<string>> {
+  const foreign = new Map<string, Set<string>>();
+  for (const { schema } of extensions)
+    for (const type of Object.values(schema.getTypeMap())) {
+      if (!isObjectType(type) || type.name.startsWith('__') || type === schema.getQueryType()) continue;
+      const own = sourceSchema.getType(type.name);
+      const fields = Object.keys(type.getFields()).filter((name) => !isObjectType(own) || own.getFields()[name] === undefined);
+      if (fields.length > 0) foreign.set(type.name, new Set([...(foreign.get(type.name) ?? []), ...fields]));
+    }
+  return foreign;
+}
+

@@ -1,0 +1,291 @@
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { gzipSync } from 'node:zlib';
+import { randomUUID } from 'node:crypto';
+import type { AddressInfo } from 'node:net';
+import { GraphQLError } from 'graphql';
+import type { ExecutionResult } from 'graphql';
+import type { GraphQLParams } from 'graphql-yoga';
+import type { Gateway } from './create-gateway.ts';
+import { EXAMPLE_QUESTIONS } from './examples.ts';
+
+export interface ServerOptions {
+  readonly gateway: Gateway;
+  readonly host: string;
+  readonly port: number;
+  readonly graphiql: boolean;
+  /** Bytes of one request body. */
+  readonly bodyBytes: number;
+  readonly concurrentRequests: number;
+  readonly drainSeconds: number;
+  /** Text of `/metrics`, Prometheus exposition format. */
+  readonly renderMetrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
+  /** Counts one GraphQL request. */
+  readonly onRequest: (outcome: string, durationMs: number) => void;
+  readonly now: () => number;
+}
+
+export interface RunningServer {
+  readonly url: string;
+  /** Not ready at once, then waits for requests under way, at most `drainSeconds`. */
+  close(): Promise<void>;
+}
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+const RESPONSE_TYPE = 'application/graphql-response+json; charset=utf-8';
+
+/** A refusal before GraphQL: the body is a GraphQL error all the same, so that every client can read it. */
+class Refusal extends Error {
+  readonly status: number;
+  readonly code: string;
+  readonly headers: Readonly<Record<string, string>>;
+  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
+    super(message);
+    this.status = status;
+    this.code = code;
+    this.headers = headers;
+  }
+}
+
+function send(response: ServerResponse, status: number, type: string, body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}): void {
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'x-content-type-options': 'nosniff',
+    ...headers,
+  });
+  response.end(body);
+}
+
+/** `application/json`, in UTF-8 or without a charset. Anything else a browser could send without asking first. */
+function checkContentType(request: IncomingMessage): void {
+  const value = request.headers['content-type'] ?? '';
+  if (value === 'application/json' || /^application\/json\s*(;\s*charset\s*=\s*"?utf-8"?\s*)?$/i.test(value)) return;
+  throw new Refusal(415, 'INPUT_INVALID', 'Send the query as application/json in UTF-8.');
+}
+
+/** The best of our two types the client takes; null when it takes neither. */
+function negotiate(accept: string | undefined): string | null {
+  if (accept === undefined || accept === '' || accept === '*/*' || accept === 'application/json') return JSON_TYPE;
+  let best: { readonly type: string; readonly quality: number } | null = null;
+  for (const part of accept.slice(0, 2_000).split(',')) {
+    const [range = '', ...parameters] = part.split(';').map((piece) => piece.trim().toLowerCase());
+    const type =
+      range === 'application/graphql-response+json'
+        ? RESPONSE_TYPE
+        : range === 'application/json' || range === 'application/*' || range === '*/*'
+          ? JSON_TYPE
+          : null;
+    const weight = parameters.find((parameter) => parameter.startsWith('q='));
+    const quality = weight === undefined ? 1 : Number(weight.slice(2));
+    if (type !== null && quality > 0 && (best === null || quality > best.quality)) best = { type, quality };
+  }
+  return best?.type ?? null;
+}
+
+/** Reads a body up to the limit. The connection is closed on a caller who sends more. */
+function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+  const tooLarge = (): Refusal =>
+    new Refusal(413, 'INPUT_TOO_COSTLY', `The request body is larger than ${maxBytes} bytes.`, { connection: 'close' });
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge());
+  if (request.headers['content-encoding'] !== undefined && request.headers['content-encoding'] !== 'identity')
+    return Promise.reject(new Refusal(415, 'INPUT_INVALID', 'Send the body without a content encoding.'));
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let size = 0;
+    request.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > maxBytes) {
+        request.removeAllListeners('data');
+        reject(tooLarge());
+      } else chunks.push(chunk);
+    });
+    request.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)));
+    request.on('error', reject);
+  });
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const UTF8 = new TextDecoder('utf-8', { fatal: true });
+
+/** @throws Refusal 400 for what is not a GraphQL request. Parser details are not echoed. */
+function parseParams(body: Buffer): GraphQLParams {
+  let value: unknown;
+  try {
+    value = JSON.parse(UTF8.decode(body));
+  } catch (cause) {
+    if (cause instanceof SyntaxError || cause instanceof TypeError)
+      throw new Refusal(400, 'INPUT_INVALID', 'The body is not valid JSON.');
+    throw cause;
+  }
+  if (Array.isArray(value)) throw new Refusal(400, 'INPUT_INVALID', 'Batched requests are not served; send one request.');
+  if (!isObject(value)) throw new Refusal(400, 'INPUT_INVALID', 'The body must be a JSON object with a query.');
+  const { query, variables, operationName, extensions } = value;
+  if (typeof query !== 'string') throw new Refusal(400, 'INPUT_INVALID', 'query: a text is needed.');
+  if (variables !== undefined && variables !== null && !isObject(variables))
+    throw new Refusal(400, 'INPUT_INVALID', 'variables: an object is needed.');
+  if (operationName !== undefined && operationName !== null && typeof operationName !== 'string')
+    throw new Refusal(400, 'INPUT_INVALID', 'operationName: a text is needed.');
+  if (extensions !== undefined && extensions !== null && !isObject(extensions))
+    throw new Refusal(400, 'INPUT_INVALID', 'extensions: an object is needed.');
+  return {
+    query,
+    ...(isObject(variables) ? { variables } : {}),
+    ...(typeof operationName === 'string' ? { operationName } : {}),
+  };
+}
+
+/** GraphQL over HTTP: with the older media type a well-formed request is always 200. */
+function statusOf(result: ExecutionResult, type: string): number {
+  for (const error of result.errors ?? []) {
+    const http = error.extensions?.['http'];
+    if (isObject(http) && typeof http['status'] === 'number') return http['status'];
+  }
+  return type === RESPONSE_TYPE && !('data' in result) ? 400 : 200;
+}
+
+function serialise(result: ExecutionResult): string {
+  if (result.errors === undefined) return JSON.stringify(result);
+  return JSON.stringify({
+    ...result,
+    errors: result.errors.map((error) => {
+      const { http: _, ...extensions } = error.extensions ?? {};
+      return { ...(error instanceof GraphQLError ? error.toJSON() : error), extensions };
+    }),
+  });
+}
+
+interface StaticPage {
+  readonly html: Buffer;
+  readonly gzipped: Buffer;
+}
+
+let graphiqlPage: Promise<StaticPage> | undefined;
+
+/** Built when first asked for: the page carries GraphiQL whole, nine megabytes, so that it works without a network. */
+async function buildGraphiql(): Promise<StaticPage> {
+  const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql');
+  const html = Buffer.from(
+    renderGraphiQL({
+      title: 'Civex',
+      endpoint: '/graphql',
+      defaultTabs: EXAMPLE_QUESTIONS.map(({ query }) => ({ query })),
+      defaultQuery: EXAMPLE_QUESTIONS[0]?.query ?? '',
+      shouldPersistHeaders: false,
+    }),
+  );
+  return { html, gzipped: gzipSync(html, { level: 6 }) };
+}
+
+/** Listens and serves until closed. @throws the socket's own error, EADDRINUSE among them. */
+export async function startServer(options: ServerOptions): Promise<RunningServer> {
+  const { gateway } = options;
+  let running = 0;
+  let stopping = false;
+
+  async function answerGraphQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const startedAt = options.now();
+    const type = negotiate(request.headers.accept);
+    if (type === null)
+      throw new Refusal(406, 'INPUT_INVALID', 'Accept application/graphql-response+json or application/json.');
+    checkContentType(request);
+    if (running >= options.concurrentRequests)
+      throw new Refusal(503, 'SOURCE_OVERLOADED', 'The hub is busy; try again shortly.', { 'retry-after': '1' });
+    running++;
+    let outcome = 'refused';
+    try {
+      const params = parseParams(await readBody(request, options.bodyBytes));
+      const gone = new AbortController();
+      response.on('close', () => {
+        if (!response.writableFinished) gone.abort();
+      });
+      const result = await gateway.execute(params, { requestId: randomUUID(), signal: gone.signal });
+      outcome = result.errors === undefined ? 'ok' : 'data' in result ? 'partial' : 'error';
+      if (!response.destroyed) send(response, statusOf(result, type), type, serialise(result));
+    } finally {
+      running--;
+      options.onRequest(outcome, options.now() - startedAt);
+    }
+  }
+
+  async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    switch (path) {
+      case '/graphql':
+        if (request.method === 'POST') return answerGraphQL(request, response);
+        if (isRead && options.graphiql && (request.headers.accept ?? '').includes('text/html')) {
+          const page = await (graphiqlPage ??= buildGraphiql());
+          const zip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
+          send(response, 200, 'text/html; charset=utf-8', zip ? page.gzipped : page.html, {
+            vary: 'accept-encoding',
+            'cache-control': 'no-cache',
+            'x-frame-options': 'DENY',
+            'referrer-policy': 'no-referrer',
+            ...(zip ? { 'content-encoding': 'gzip' } : {}),
+          });
+          return;
+        }
+        throw new Refusal(405, 'INPUT_INVALID', 'Send queries as POST with application/json.', { allow: 'POST' });
+      case '/':
+        if (isRead && options.graphiql) {
+          send(response, 302, 'text/plain; charset=utf-8', 'See /graphql', { location: '/graphql' });
+          return;
+        }
+        break;
+      case '/healthz':
+        if (isRead) return send(response, 200, 'text/plain; charset=utf-8', 'ok\n');
+        break;
+      case '/readyz':
+        if (isRead) return send(response, stopping ? 503 : 200, 'text/plain; charset=utf-8', stopping ? 'stopping\n' : 'ready\n');
+        break;
+      case '/metrics':
+        if (isRead) {
+          const { contentType, text } = await options.renderMetrics();
+          return send(response, 200, contentType, text);
+        }
+        break;
+      default:
+        break;
+    }
+    throw new Refusal(404, 'NOT_FOUND', 'Nothing is served here. Queries go to /graphql.');
+  }
+
+  const server: Server = createServer(
+    { requestTimeout: 30_000, headersTimeout: 10_000, connectionsCheckingInterval: 5_000, keepAliveTimeout: 15_000 },
+    (request, response) => {
+      answer(request, response).catch((error: unknown) => {
+        if (response.headersSent || response.destroyed) return response.destroy();
+        const refusal = error instanceof Refusal ? error : new Refusal(500, 'INTERNAL', 'Internal error.');
+        const body = JSON.stringify({ errors: [{ message: refusal.message, extensions: { code: refusal.code } }] });
+        send(response, refusal.status, negotiate(request.headers.accept) ?? JSON_TYPE, body, refusal.headers);
+        return undefined;
+      });
+    },
+  );
+  server.maxRequestsPerSocket = 10_000;
+
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.host, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+
+  return {
+    url: `http://${host}:${port}`,
+    async close() {
+      stopping = true;
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      server.closeIdleConnections();
+      const timer = setTimeout(() => server.closeAllConnections(), options.drainSeconds * 1_000);
+      await closed;
+      clearTimeout(timer);
+    },
+  };
+}

@@ -1,0 +1,74 @@
+import type { Dataset } from '@civex/model';
+import { compareCodePoints } from '@civex/query';
+
+export type DatasetOrder = 'RELEVANCE' | 'TITLE' | 'MODIFIED_DESC' | 'MODIFIED_ASC';
+
+/** Where a dataset stands in the asked order: a score, a folded title, an instant; null stands last. */
+export type Rank = string | number | null;
+
+/** Lower case without accents, so that `Vélo` and `velo` meet. */
+export function foldText(text: string): string {
+  return text
+    .normalize('NFKD')
+    .replace(/\p{M}+/gu, '')
+    .toLowerCase();
+}
+
+/** Ascending or descending as the order asks; null last in both. */
+export function compareRanks(a: Rank, b: Rank, order: DatasetOrder): number {
+  if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
+  if (typeof a === 'string' && typeof b === 'string') return compareCodePoints(a, b);
+  const difference = Number(a) - Number(b);
+  return order === 'RELEVANCE' || order === 'MODIFIED_DESC' ? -difference : difference;
+}
+
+const terms = (search: string): readonly string[] =>
+  foldText(search)
+    .split(/[^\p{L}\p{N}]+/u)
+    .filter((term) => term !== '')
+    .slice(0, 20);
+
+function scoreField(text: string, term: string, whole: number, prefix: number, inside: number): number {
+  const at = text.indexOf(term);
+  if (at < 0) return 0;
+  const words = text.split(/[^\p{L}\p{N}]+/u);
+  if (words.includes(term)) return whole;
+  return words.some((word) => word.startsWith(term)) ? prefix : inside;
+}
+
+/**
+ * How well a dataset fits a search, by one measure for all sources, so that their hits can be merged. What a portal
+ * found by its own stemming or fuzziness and the hub does not see scores 0: it stays in the answer, at the end.
+ */
+function scoreOf(dataset: Dataset, searchTerms: readonly string[]): number {
+  const titles = foldText(Object.values(dataset.titles).join(' '));
+  const keywords = foldText(dataset.keywords.join(' '));
+  const rest = foldText(`${dataset.localId} ${dataset.publisher?.name ?? ''}`);
+  const descriptions = foldText(Object.values(dataset.descriptions).join(' ').slice(0, 10_000));
+  let score = 0;
+  for (const term of searchTerms) {
+    score += scoreField(titles, term, 8, 5, 3);
+    score += scoreField(keywords, term, 6, 4, 2);
+    score += scoreField(rest, term, 3, 2, 2);
+    if (descriptions.includes(term)) score += 1;
+  }
+  return score;
+}
+
+/** A function that ranks datasets for one question. */
+export function createRanker(order: DatasetOrder, search: string | null): (dataset: Dataset) => Rank {
+  switch (order) {
+    case 'RELEVANCE': {
+      const searchTerms = search === null ? [] : terms(search);
+      return searchTerms.length === 0 ? () => 0 : (dataset) => scoreOf(dataset, searchTerms);
+    }
+    case 'TITLE':
+      return (dataset) => foldText(Object.values(dataset.titles)[0] ?? dataset.localId);
+    case 'MODIFIED_ASC':
+    case 'MODIFIED_DESC':
+      return (dataset) => {
+        const epochMs = dataset.modified === null ? Number.NaN : Date.parse(dataset.modified);
+        return Number.isNaN(epochMs) ? null : epochMs;
+      };
+  }
+}

@@ -1,0 +1,301 @@
+import { ConfigError, formatConfigFaults } from '@civex/config';
+import type { HubConfig } from '@civex/config';
+import { isHubError } from '@civex/errors';
+import { suggestName } from '@civex/query';
+import { COMMANDS, formatCommandHelp, formatHelp } from './commands.ts';
+import { describeHub, describeSources } from './describe-hub.ts';
+import { CommandFailure, EXIT } from './exit-codes.ts';
+import { formatTable } from './format-table.ts';
+import type { Invocation } from './parse-arguments.ts';
+import { parseArguments, parsePort } from './parse-arguments.ts';
+import { parseConfigText, readTextFile } from './read-config.ts';
+import { reloadOnChange } from './reload-config.ts';
+import { createSandboxConfig } from './sandbox-config.ts';
+import type { GatewayModule, Hub, Server, StopSignal, World } from './world.ts';
+
+type Run = Extract<Invocation, { kind: 'run' }>;
+
+interface Setup {
+  readonly gateway: GatewayModule;
+  readonly config: HubConfig;
+  /** The file and its text; null: the embedded sandbox. */
+  readonly source: { readonly file: string; readonly text: string } | null;
+  /** Ends the sandbox, when there is one. */
+  readonly close: () => Promise<void>;
+}
+
+async function prepare(file: string | undefined, world: World): Promise<Setup> {
+  // The file first: loading the gateway takes longer than finding out that there is no such file.
+  const text = file === undefined ? null : await readTextFile(file, world);
+  const gateway = await world.loadGateway();
+  if (file !== undefined && text !== null) {
+    const config = parseConfigText(text, file, world, gateway.adapterOptionSchemas);
+    return { gateway, config, source: { file, text }, close: () => Promise.resolve() };
+  }
+  const sandbox = await world.startSandbox();
+  try {
+    const config = createSandboxConfig(sandbox.portals, world.env, gateway.adapterOptionSchemas);
+    return { gateway, config, source: null, close: () => sandbox.close() };
+  } catch (error) {
+    await sandbox.close();
+    throw error;
+  }
+}
+
+const requireConfig = ({ command, options }: Run): string => {
+  const file = options['config'];
+  if (file !== undefined) return file;
+  throw new CommandFailure(EXIT.usage, `--config is missing: --config FILE.\nSee civex ${command} --help.`);
+};
+
+const listenOptions = ({ command, options }: Run): { readonly port?: number; readonly host?: string } => ({
+  ...(options['port'] === undefined ? {} : { port: parsePort(options['port'], command) }),
+  ...(options['host'] === undefined ? {} : { host: options['host'] }),
+});
+
+/** Turns what a taken or forbidden address throws into what to do about it. */
+async function listen<T>(invocation: Run, port: number, host: string, start: () => Promise<T>): Promise<T> {
+  try {
+    return await start();
+  } catch (cause) {
+    const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : null;
+    const { command, operands, options } = invocation;
+    const free = port > 0 && port < 65_535 ? port + 1 : 4_001;
+    const config = options['config'] === undefined ? '' : ` --config ${options['config']}`;
+    const words =
+      command === 'start' ? `npm start --${config}` : `npm run civex -- ${[command, ...operands].join(' ')}${config}`;
+    const other = `Choose another: ${words} --port ${free}`;
+    if (code === 'EADDRINUSE') throw new CommandFailure(EXIT.failed, `Port ${port} is in use. ${other}`, cause);
+    if (code === 'EACCES')
+      throw new CommandFailure(EXIT.failed, `Port ${port} may not be used by this user. ${other}`, cause);
+    if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND')
+      throw new CommandFailure(
+        EXIT.failed,
+        `${host} is not an address of this machine. Use --host 127.0.0.1, or --host 0.0.0.0 for every interface.`,
+        cause,
+      );
+    throw cause;
+  }
+}
+
+const SIGNAL_EXIT: Readonly<Record<StopSignal, number>> = { SIGINT: 130, SIGTERM: 143 };
+
+/** Resolves once a signal came and `close` has ended. A second signal ends the process at once. */
+function untilStopped(world: World, close: () => Promise<void>): Promise<number> {
+  return new Promise((resolve) => {
+    let isStopping = false;
+    const stop = async (signal: StopSignal): Promise<void> => {
+      if (isStopping) return world.exit(SIGNAL_EXIT[signal]);
+      isStopping = true;
+      world.report('Stopping once running requests have ended. Again stops at once.');
+      try {
+        await close();
+        resolve(EXIT.ok);
+      } catch {
+        // The process is ending; what could not be closed ends with it.
+        resolve(EXIT.failed);
+      }
+    };
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) world.onSignal(signal, () => void stop(signal));
+  });
+}
+
+async function runHub(invocation: Run, world: World, isFriendly: boolean): Promise<number> {
+  const address = listenOptions(invocation);
+  const setup = await prepare(isFriendly ? invocation.options['config'] : requireConfig(invocation), world);
+  const { gateway, config, source } = setup;
+  let hub: Hub | undefined;
+  try {
+    hub = await listen(invocation, address.port ?? config.server.port, address.host ?? config.server.host, () =>
+      gateway.startHub({ config, log: (line) => world.report(line), ...address }),
+    );
+    const running = hub;
+    const stopReloading =
+      source === null
+        ? () => {}
+        : reloadOnChange({ ...source, hub: running, world, config, adapters: gateway.adapterOptionSchemas });
+    const stopped = untilStopped(world, async () => {
+      stopReloading();
+      await running.close();
+      await setup.close();
+    });
+    if (isFriendly) {
+      const { url } = running;
+      world.print(
+        `Civex runs at ${url}. Asking ${config.sources.length === 1 ? '1 catalog' : `${config.sources.length} catalogs`} ...\n`,
+      );
+      const sources = await running.sources();
+      const questions = gateway.EXAMPLE_QUESTIONS;
+      world.print(describeHub({ url, config, sources, questions, file: source?.file ?? null, colours: world.colours }));
+    } else world.print(`Civex serves ${config.sources.length} sources at ${running.url}/graphql`);
+    return await stopped;
+  } catch (error) {
+    await hub?.close();
+    await setup.close();
+    throw error;
+  }
+}
+
+async function serveSource(invocation: Run, world: World): Promise<number> {
+  const address = listenOptions(invocation);
+  const { gateway, config } = await prepare(requireConfig(invocation), world);
+  const [source = ''] = invocation.operands;
+  const ids = config.sources.map(({ id }) => id);
+  if (!ids.includes(source)) {
+    const near = suggestName(source, ids);
+    const known = ids.length > 12 ? '' : ` It has: ${ids.join(', ')}.`;
+    throw new CommandFailure(
+      EXIT.usage,
+      `The configuration has no source of that id.${near === null ? known : ` Did you mean "${near}"?`}`,
+    );
+  }
+  const server: Server = await listen(
+    invocation,
+    address.port ?? config.server.port,
+    address.host ?? config.server.host,
+    () => gateway.startSourceServer({ config, source, log: (line) => world.report(line), ...address }),
+  );
+  const stopped = untilStopped(world, () => server.close());
+  world.print(
+    `Civex serves source ${source} at ${server.url}. In the other hub's file: adapter: civex, url: ${server.url}`,
+  );
+  return stopped;
+}
+
+/** A hub for one command, on a free loopback port, gone when the command has ended. */
+async function withHub<T>(file: string | undefined, world: World, use: (hub: Hub) => Promise<T>): Promise<T> {
+  const { gateway, config, close } = await prepare(file, world);
+  try {
+    const hub = await gateway.startHub({ config, log: (line) => world.report(line), port: 0, host: '127.0.0.1' });
+    try {
+      return await use(hub);
+    } finally {
+      await hub.close();
+    }
+  } finally {
+    await close();
+  }
+}
+
+async function listSources({ options }: Run, world: World): Promise<number> {
+  const sources = await withHub(options['config'], world, (hub) => hub.sources());
+  world.print(describeSources(sources, world.colours).join('\n'));
+  return sources.some(({ state }) => state === 'DOWN') ? EXIT.failed : EXIT.ok;
+}
+
+const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+function parseVariables(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
+  if (text === undefined) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    // SyntaxError; the message below says what is wanted.
+  }
+  if (isObject(value)) return value;
+  throw new CommandFailure(EXIT.usage, '--variables takes a JSON object, for example --variables \'{"first": 5}\'.');
+}
+
+function parseEndpoint(text: string): string {
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw new CommandFailure(EXIT.usage, '--url takes the address of a hub, for example --url http://127.0.0.1:4000.');
+  if (!/\/graphql\/?$/.test(url.pathname)) url.pathname = `${url.pathname.replace(/\/+$/, '')}/graphql`;
+  return url.href;
+}
+
+async function runQuery({ operands, options }: Run, world: World): Promise<number> {
+  const [operand = ''] = operands;
+  if (options['url'] !== undefined && options['config'] !== undefined)
+    throw new CommandFailure(EXIT.usage, 'Give --url or --config, not both.');
+  const variables = parseVariables(options['variables']);
+  const endpoint = options['url'] === undefined ? null : parseEndpoint(options['url']);
+  const query = operand.includes('{') ? operand : await readTextFile(operand, world);
+  let result: unknown;
+  if (endpoint === null) result = await withHub(options['config'], world, (hub) => hub.execute(query, variables));
+  else {
+    try {
+      result = await world.postJson(endpoint, { query, ...(variables === undefined ? {} : { variables }) });
+    } catch (cause) {
+      throw new CommandFailure(EXIT.failed, 'No hub answers at that address, or not in time.', cause);
+    }
+  }
+  if (!isObject(result) || !('data' in result || 'errors' in result))
+    throw new CommandFailure(EXIT.failed, 'What answers at that address is not a Civex hub.');
+  world.print(JSON.stringify(result, null, 2));
+  return result['errors'] === undefined ? EXIT.ok : EXIT.failed;
+}
+
+async function checkConfig({ operands }: Run, world: World): Promise<number> {
+  const [file = 'hub.yaml'] = operands;
+  const text = await readTextFile(file, world);
+  const { adapterOptionSchemas } = await world.loadGateway();
+  const { sources } = parseConfigText(text, file, world, adapterOptionSchemas);
+  world.print(
+    [
+      `${file} is valid: ${sources.length === 1 ? '1 source' : `${sources.length} sources`}.`,
+      '',
+      ...formatTable(
+        [
+          { title: 'CATALOG', align: 'left' },
+          { title: 'ADAPTER', align: 'left' },
+          { title: 'ADDRESS', align: 'left' },
+          { title: 'KEY FROM', align: 'left' },
+        ],
+        sources.map(({ id, adapter, urls, apiKeyEnv }) => [
+          id,
+          adapter,
+          urls.length === 1 ? urls[0] : `${urls[0]} +${urls.length - 1}`,
+          apiKeyEnv ?? '-',
+        ]),
+      ),
+    ].join('\n'),
+  );
+  return EXIT.ok;
+}
+
+const RUNNERS: Readonly<Record<string, (invocation: Run, world: World) => Promise<number>>> = {
+  start: (invocation, world) => runHub(invocation, world, true),
+  serve: (invocation, world) => runHub(invocation, world, false),
+  'serve-source': serveSource,
+  sources: listSources,
+  query: runQuery,
+  'config check': checkConfig,
+};
+
+/** Names of the commands that can be run; the same as those of `COMMANDS`. */
+export const RUNNABLE: readonly string[] = Object.keys(RUNNERS);
+
+/**
+ * Runs one command line to its end. Never throws: what goes wrong is reported to standard error.
+ *
+ * @returns the exit code, one of `EXIT`.
+ */
+export async function runCli(argv: readonly string[], world: World): Promise<number> {
+  try {
+    const invocation = parseArguments(argv);
+    if (invocation.kind === 'version') world.print(world.version);
+    else if (invocation.kind === 'help')
+      world.print(invocation.command === null ? formatHelp() : formatCommandHelp(invocation.command));
+    else {
+      const run = RUNNERS[invocation.command];
+      if (run === undefined) throw new TypeError(`no runner for one of ${COMMANDS.length} commands`);
+      return await run(invocation, world);
+    }
+    return EXIT.ok;
+  } catch (error) {
+    if (error instanceof CommandFailure) {
+      world.report(error.message);
+      return error.exitCode;
+    }
+    if (error instanceof ConfigError) {
+      world.report(`${formatConfigFaults(error.faults)}\n${error.message}`);
+      return EXIT.config;
+    }
+    if (isHubError(error)) world.report(`${error.code}: ${error.message}`);
+    else world.report(`Civex failed: ${error instanceof Error ? (error.stack ?? error.message) : 'unknown reason'}`);
+    return EXIT.failed;
+  }
+}

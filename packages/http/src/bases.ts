@@ -1,0 +1,131 @@
+import { HubError } from '@civex/errors';
+import { isIP } from 'node:net';
+import { buildConnector, errors, Pool } from 'undici';
+import { createGuardedLookup, isAddressAdmitted, type AddressGuard, type Resolve } from './address-guard.ts';
+import type { Faults } from './faults.ts';
+import type { SourceHttpOptions } from './types.ts';
+
+/** One configured base URL with the connections to its origin. */
+export interface Base {
+  readonly origin: string;
+  /** Path prefix without a closing slash; empty for the root. */
+  readonly prefix: string;
+  readonly link: Link;
+}
+
+/** The connections to one origin. */
+export interface Link {
+  readonly pool: Pool;
+  /** How many connections broke off because the peer sent what is not HTTP. */
+  protocolFaults: number;
+}
+
+/** Waiting for the socket to be idle, milliseconds: a little less than the usual 5 s of Node servers. */
+const KEEP_ALIVE_MS = 4_000;
+
+const connectErrors = new WeakSet<Error>();
+
+/** True when the error came up before a connection stood: nothing was sent. */
+export function isConnectError(error: Error): boolean {
+  return connectErrors.has(error);
+}
+
+/** @throws HubError `CONFIG_INVALID` without repeating the value, which may hold a secret. */
+function parseBaseUrl(text: string, index: number, guard: AddressGuard): URL {
+  const refuse = (what: string): never => {
+    throw new HubError('CONFIG_INVALID', `baseUrls.${index}: ${what}`);
+  };
+  // What the URL parser would drop or turn into something else without a word.
+  if (/[\s\\\p{Cc}]/u.test(text)) return refuse('must not contain spaces, control characters or backslashes.');
+  const url = URL.parse(text);
+  if (url === null || !/^https?:[/][/][^/]/i.test(text)) return refuse('must be an absolute https URL.');
+  if (url.username !== '' || url.password !== '' || /^https?:[/][/][^/]*@/i.test(text))
+    return refuse('must not contain a user name or password.');
+  if (url.search !== '' || url.hash !== '' || text.includes('?') || text.includes('#'))
+    return refuse('must not contain a query or fragment.');
+  if (url.port === '0') return refuse('port 0 cannot be connected to.');
+  const literal = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(literal) !== 0 && !isAddressAdmitted(guard.kindOf(literal), url.protocol))
+    return refuse('the address is neither public nor in allowedPrivateCidrs (http: needs the latter).');
+  return url;
+}
+
+function createConnector(
+  protocol: string,
+  guard: AddressGuard,
+  resolve: Resolve,
+  timeoutMs: number,
+  faults: Faults,
+): buildConnector.connector {
+  const refuse = () => faults.addressRefused();
+  const connect = buildConnector({
+    allowH2: false,
+    // Reaps the socket when the timer below has given it up; undici's own timers are exact to half a second.
+    timeout: timeoutMs + 1_000,
+    lookup: createGuardedLookup(guard, protocol, resolve, refuse),
+  });
+  return (options, callback) => {
+    let isOver = false;
+    const fail = (error: Error) => {
+      isOver = true;
+      clearTimeout(timer);
+      connectErrors.add(error);
+      callback(error, null);
+    };
+    const timer = setTimeout(() => fail(new errors.ConnectTimeoutError('connect timeout')), timeoutMs);
+    connect(options, (...[error, socket]) => {
+      if (isOver) {
+        socket?.destroy();
+      } else if (error !== null) {
+        fail(error);
+      } else if (!isAddressAdmitted(guard.kindOf(socket.remoteAddress ?? ''), protocol)) {
+        socket.destroy();
+        fail(refuse());
+      } else {
+        isOver = true;
+        clearTimeout(timer);
+        callback(null, socket);
+      }
+    });
+  };
+}
+
+/** @throws HubError `CONFIG_INVALID` for a base URL that is not allowed. */
+export function createBases(
+  options: SourceHttpOptions,
+  guard: AddressGuard,
+  resolve: Resolve,
+  faults: Faults,
+): readonly Base[] {
+  const urls = options.baseUrls.map((text, index) => parseBaseUrl(text, index, guard));
+  const links = new Map<string, Link>();
+  return urls.map((url): Base => {
+    let link = links.get(url.origin);
+    if (link === undefined) {
+      const pool = new Pool(url.origin, {
+        connections: options.limits.maxConcurrent,
+        allowH2: false,
+        pipelining: 1,
+        connect: createConnector(url.protocol, guard, resolve, options.limits.connectTimeoutMs, faults),
+        headersTimeout: options.limits.headersTimeoutMs,
+        // The call's deadline and the rate watch bound the body.
+        bodyTimeout: 0,
+        keepAliveTimeout: KEEP_ALIVE_MS,
+      });
+      const created: Link = { pool, protocolFaults: 0 };
+      pool.on('disconnect', (_origin, _targets, error) => {
+        if (isProtocolFault(error)) created.protocolFaults += 1;
+      });
+      links.set(url.origin, created);
+      link = created;
+    }
+    return { origin: url.origin, prefix: url.pathname.replace(/[/]+$/, ''), link };
+  });
+}
+
+/** Bytes that belong to no request, or that the HTTP parser refused. */
+function isProtocolFault(error: Error): boolean {
+  return (
+    error instanceof errors.HTTPParserError || (error instanceof errors.SocketError && error.message === 'bad response')
+  );
+}

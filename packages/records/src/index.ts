@@ -1,0 +1,5 @@
+export { createRecordDoor } from './record-door.ts';
+export type { RecordDoor, RecordDoorOptions, RecordEntry, RecordRequest, RecordResult } from './record-door.ts';
+export { planRecords } from './plan-records.ts';
+export type { RecordPlan, RecordPlanInput, RecordStrategy, WindowOrder } from './plan-records.ts';
+export type { CursorSeal } from './record-cursor.ts';

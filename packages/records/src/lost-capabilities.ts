@@ -1,0 +1,47 @@
+import type { RecordCapability } from '@civex/adapter-contract';
+import type { PredicateOp } from '@civex/query';
+
+/** A thing a source was caught not doing: deciding an operator, or ordering. */
+export type LostOp = PredicateOp | 'sort';
+
+/** Datasets remembered; the one least recently found lying is forgotten first. */
+const MAX_DATASETS = 10_000;
+
+/** What sources were caught at, by dataset, for as long as the process lives. */
+export interface LostCapabilities {
+  of(source: string, datasetId: string): ReadonlySet<LostOp>;
+  add(source: string, datasetId: string, ops: ReadonlySet<LostOp>): void;
+}
+
+export function createLostCapabilities(
+  onCapabilityLost: (source: string, datasetId: string, op: string) => void,
+  maxDatasets: number = MAX_DATASETS,
+): LostCapabilities {
+  const lost = new Map<string, ReadonlySet<LostOp>>();
+  const nothing: ReadonlySet<LostOp> = new Set();
+  return {
+    of: (source, datasetId) => lost.get(JSON.stringify([source, datasetId])) ?? nothing,
+    add(source, datasetId, ops) {
+      const key = JSON.stringify([source, datasetId]);
+      const known = lost.get(key) ?? nothing;
+      lost.delete(key);
+      lost.set(key, new Set([...known, ...ops]));
+      const [oldest] = lost.keys();
+      if (lost.size > maxDatasets && oldest !== undefined) lost.delete(oldest);
+      for (const op of ops) if (!known.has(op)) onCapabilityLost(source, datasetId, op);
+    },
+  };
+}
+
+/** The capability without what the source was caught at. */
+export function withoutLost(capability: RecordCapability, lost: ReadonlySet<LostOp>): RecordCapability {
+  if (lost.size === 0) return capability;
+  return {
+    grade: (predicate) => (lost.has(predicate.op) ? 'none' : capability.grade(predicate)),
+    connectives: capability.connectives,
+    sortsExactly: (property) => !lost.has('sort') && capability.sortsExactly(property),
+    sourceOrder: capability.sourceOrder,
+    maxPageSize: capability.maxPageSize,
+    maxWindow: capability.maxWindow,
+  };
+}

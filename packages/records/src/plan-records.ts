@@ -1,0 +1,68 @@
+import type { RecordCapability } from '@civex/adapter-contract';
+import type { RecordFilter, SortKey } from '@civex/query';
+import { splitFilter } from '@civex/query';
+
+/** `window`: the source filters, orders and cuts. `scan`: the hub reads every candidate and does all three. */
+export type RecordStrategy = 'window' | 'scan';
+
+/**
+ * How far the source's order can be trusted to tell two neighbours apart. Keys: neighbours that are equal in all of
+ * them may change places from one request to the next.
+ */
+export type WindowOrder = 'unique' | readonly string[];
+
+export interface RecordPlanInput {
+  readonly filter: RecordFilter | null;
+  readonly sort: readonly SortKey[];
+  /** Records of the order that lie before the page. 0 unless a window is continued. */
+  readonly offset: number;
+  readonly first: number;
+  /** What the source may still be trusted with. */
+  readonly capability: RecordCapability;
+  /** The strategy the chain of pages began with, or null for a first page. */
+  readonly chain: RecordStrategy | null;
+}
+
+export type RecordPlan =
+  | {
+      readonly strategy: 'window';
+      readonly pushed: RecordFilter | null;
+      readonly residual: null;
+      readonly sort: readonly SortKey[];
+      readonly order: WindowOrder;
+      /** Records to ask for from `offset` on: one more than a page, so that the end is seen, where the window allows it. */
+      readonly wanted: number;
+    }
+  | { readonly strategy: 'scan'; readonly pushed: RecordFilter | null; readonly residual: RecordFilter | null }
+  /** `order-gone`: the source is not trusted any more with what the chain relied on. `beyond-window`: nothing past it. */
+  | { readonly strategy: 'refused'; readonly reason: 'order-gone' | 'beyond-window' };
+
+function windowOrder({ sort, capability }: RecordPlanInput): WindowOrder | null {
+  const { sourceOrder } = capability;
+  if (sourceOrder === null) return null;
+  if (sort.length === 0) return sourceOrder.unique ? 'unique' : sourceOrder.properties;
+  // Equal sort keys are told apart by the source's own order; unless that one is total, pages lose and repeat records.
+  return sourceOrder.unique && sort.every(({ property }) => capability.sortsExactly(property)) ? 'unique' : null;
+}
+
+/**
+ * Decides who filters, orders and cuts. Pure: no I/O, no clock.
+ *
+ * A window is left to the source only when nothing remains for the hub: the whole filter is exact, the order is the
+ * asked one, and the page with one record more lies inside what the source lets through. Everything else is a scan.
+ * Pages of one chain keep its strategy, because the two break ties differently.
+ */
+export function planRecords(input: RecordPlanInput): RecordPlan {
+  const { filter, capability, chain, offset, first } = input;
+  const { pushed, residual } = splitFilter(filter, capability);
+  if (chain === 'scan') return { strategy: 'scan', pushed, residual };
+  const order = windowOrder(input);
+  const room = capability.maxWindow === null ? Infinity : capability.maxWindow - offset;
+  // Continuing reads the record before the page again to prove the place, so one request must hold two.
+  const isWindowable = residual === null && order !== null && capability.maxPageSize >= 2;
+  if (chain === 'window') {
+    if (!isWindowable) return { strategy: 'refused', reason: 'order-gone' };
+    if (room < 1) return { strategy: 'refused', reason: 'beyond-window' };
+  } else if (!isWindowable || room < first + 1) return { strategy: 'scan', pushed, residual };
+  return { strategy: 'window', pushed, residual, sort: input.sort, order, wanted: Math.min(first + 1, room) };
+}

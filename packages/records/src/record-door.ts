@@ -1,0 +1,335 @@
+import type { Call, RecordCapability, RecordsFacet, SourceAdapter } from '@civex/adapter-contract';
+import { HubError } from '@civex/errors';
+import type { Dataset, Geometry, HubRecord, Queryable } from '@civex/model';
+import type { FilterInput, RecordFilter, SortInput, SortKey } from '@civex/query';
+import { bindFilter, bindSort, splitFilter, suggestName, toCql2Json } from '@civex/query';
+import { digest } from './digest.ts';
+import type { LostOp } from './lost-capabilities.ts';
+import { createLostCapabilities, withoutLost } from './lost-capabilities.ts';
+import type { RecordPlan } from './plan-records.ts';
+import { parseCql2Text } from './parse-cql.ts';
+import { planRecords } from './plan-records.ts';
+import { presentRecord } from './present-record.ts';
+import { readScan } from './read-scan.ts';
+import { readWindow, windowAnchor } from './read-window.ts';
+import { createRecheck } from './recheck.ts';
+import type { CursorPlace, CursorSeal } from './record-cursor.ts';
+import { createCursorCodec, PLAIN_SEAL } from './record-cursor.ts';
+
+export interface RecordDoorOptions {
+  /** Records of one dataset the hub reads for one question before it refuses, 1 or more. Recommended: 50,000. */
+  readonly scanRecords: number;
+  /** Largest `first`, 1 or more. Recommended: 1,000. */
+  readonly maxFirst: number;
+  /**
+   * Told once for each thing a source was caught not doing as it claims: an operator of CQL2, or `sort`. The door stops
+   * relying on it for that dataset, for as long as it lives (10,000 datasets at most).
+   */
+  readonly onCapabilityLost: (source: string, datasetId: string, op: string) => void;
+  /** How cursors leave the hub. Default: base64url, readable and not authenticated. */
+  readonly cursorSeal?: CursorSeal;
+}
+
+export interface RecordRequest {
+  readonly adapter: SourceAdapter;
+  /** A dataset of that adapter. */
+  readonly dataset: Dataset;
+  /** `FilterInput` as the caller wrote it. With `cql` both must hold. */
+  readonly filter: FilterInput | null;
+  /** CQL2 text as the caller wrote it. */
+  readonly cql: string | null;
+  /** Properties to return, null for all. */
+  readonly properties: readonly string[] | null;
+  readonly sortBy: readonly SortInput[];
+  /** Records wanted, 1 to `maxFirst`. A page may hold fewer and still have a next one. */
+  readonly first: number;
+  /** A cursor of an earlier answer to the same question. */
+  readonly after: string | null;
+}
+
+export interface RecordEntry {
+  /** Values of the asked properties in queryable order; big integers as decimal strings. */
+  readonly record: HubRecord;
+  /** The first GEOMETRY queryable's value that is not null. */
+  readonly geometry: Geometry | null;
+  /** Continues right after this record. */
+  readonly cursor: string;
+}
+
+export interface RecordResult {
+  readonly records: readonly RecordEntry[];
+  readonly hasNextPage: boolean;
+  /** Cursor of the last record; null for an empty page. */
+  readonly endCursor: string | null;
+  /** Records that match; null when nobody can say. */
+  readonly totalCount: number | null;
+  /** False when `totalCount` is what the source says and the hub has not seen. */
+  readonly totalIsExact: boolean;
+  readonly plan: {
+    /** CQL2 JSON of what the source decided, or null. */
+    readonly pushed: unknown;
+    /** CQL2 JSON of what the hub decided afterwards, or null. */
+    readonly residual: unknown;
+    /** Requests that left for the portal for this answer. */
+    readonly requests: number;
+    /** Rows the source returned for this answer, repeated attempts included. */
+    readonly scannedRecords: number;
+    /** What the portal was asked, in its own words. */
+    readonly portalQuery: readonly string[];
+  };
+}
+
+/** The one place where records are read. */
+export interface RecordDoor {
+  /**
+   * One page of the records of one dataset: the same answer whatever the source can do itself, or an error.
+   *
+   * @throws HubError `CAPABILITY_MISSING` for a dataset without queryable records, or when the source's own order ends
+   * paging; `INPUT_INVALID` for a bad `first`, filter, sort, property or cursor, and when the data moved under a cursor;
+   * `INPUT_TOO_COSTLY` beyond `scanRecords`, the filter limits, or what the source lets be paged; `SOURCE_MALFORMED` when
+   * the source contradicts itself; SOURCE_* of the adapter. Rejects with the signal's reason when `call.signal` aborts.
+   */
+  query(request: RecordRequest, call: Call): Promise<RecordResult>;
+}
+
+/** Every operator of CQL2 the hub knows, and the order: each can be lost once, so an answer is computed this often at most. */
+const MAX_ATTEMPTS = 16;
+
+interface Question {
+  readonly facet: RecordsFacet;
+  /** With queryables not null. */
+  readonly dataset: Dataset;
+  readonly filter: RecordFilter | null;
+  readonly sort: readonly SortKey[];
+  readonly first: number;
+  readonly place: CursorPlace | null;
+}
+
+type Page = Omit<RecordResult, 'records' | 'endCursor' | 'plan'> & {
+  readonly records: readonly HubRecord[];
+  readonly cursorOf: (record: HubRecord, index: number) => string;
+  readonly split: { readonly pushed: RecordFilter | null; readonly residual: RecordFilter | null };
+};
+
+type Attempt = { readonly kind: 'page'; readonly page: Page } | { readonly kind: 'lost'; readonly ops: ReadonlySet<LostOp> };
+
+const factsOf = (dataset: Dataset): { readonly source: string; readonly datasetId: string } => ({
+  source: dataset.source,
+  datasetId: dataset.id,
+});
+
+async function describeColumns({ adapter, dataset }: RecordRequest, call: Call): Promise<readonly Queryable[] | null> {
+  switch (dataset.recordsState) {
+    case 'none':
+      return null;
+    case 'described':
+      return dataset.queryables;
+    case 'undescribed':
+      return (await adapter.records?.describe?.(dataset, call)) ?? null;
+  }
+}
+
+function bindProperties(
+  properties: readonly string[] | null,
+  queryables: readonly Queryable[],
+  dataset: Dataset,
+): readonly Queryable[] {
+  if (properties === null) return queryables;
+  const names = new Set(queryables.map(({ name }) => name));
+  const asked = new Set<string>();
+  for (const [index, property] of properties.entries()) {
+    if (!names.has(property)) {
+      const near = suggestName(property, names);
+      const hint = near === null ? '' : `: did you mean "${near}"`;
+      throw new HubError(
+        'INPUT_INVALID',
+        `properties[${index}]: unknown property "${property.slice(0, 80)}"${hint}.`,
+        factsOf(dataset),
+      );
+    }
+    if (asked.has(property))
+      throw new HubError('INPUT_INVALID', `properties[${index}]: "${property}" is named twice.`, factsOf(dataset));
+    asked.add(property);
+  }
+  return queryables.filter(({ name }) => asked.has(name));
+}
+
+function bindQuestion({ filter, cql }: RecordRequest, queryables: readonly Queryable[]): RecordFilter | null {
+  const structured = filter === null ? null : bindFilter(filter, queryables);
+  const text = cql === null ? null : parseCql2Text(cql, queryables);
+  if (structured !== null && text !== null) return { op: 'and', args: [structured, text] };
+  return structured ?? text;
+}
+
+/** What helps a caller whose question needs too many records. */
+function scanAdvice(question: Question, capability: RecordCapability): string {
+  const { filter, sort, first } = question;
+  const condition = 'add a condition the source can decide (see queryables.pushdown)';
+  if (sort.length === 0) return `${condition}.`;
+  const unsorted = planRecords({ filter, sort: [], offset: 0, first, capability, chain: null });
+  return unsorted.strategy === 'window'
+    ? `${condition}, or leave out sortBy: the source pages this filter in its own order.`
+    : `${condition}.`;
+}
+
+export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
+  const { scanRecords, maxFirst, cursorSeal = PLAIN_SEAL } = options;
+  const lostCapabilities = createLostCapabilities(options.onCapabilityLost);
+
+  async function answer(
+    question: Question,
+    capability: RecordCapability,
+    codec: ReturnType<typeof createCursorCodec>,
+    onRows: (count: number) => void,
+    call: Call,
+  ): Promise<Attempt> {
+    const { facet, dataset, filter, sort, first, place } = question;
+    const facts = factsOf(dataset);
+    const offset = place?.mode === 'window' ? place.offset : 0;
+
+    const scan = async (split: Extract<RecordPlan, { strategy: 'scan' }>): Promise<Attempt> => {
+      const outcome = await readScan(
+        {
+          facet,
+          dataset,
+          filter,
+          pushed: split.pushed,
+          sort,
+          first,
+          position: place?.mode === 'scan' ? place.position : null,
+          maxRecords: scanRecords,
+          advice: scanAdvice(question, capability),
+          recheck: createRecheck(split.pushed, capability),
+          onRows,
+        },
+        call,
+      );
+      if (outcome.kind === 'lost') return outcome;
+      const { records, hasNextPage, total } = outcome;
+      const cursorOf = (record: HubRecord): string => codec.scan(record);
+      return { kind: 'page', page: { records, hasNextPage, totalCount: total, totalIsExact: true, cursorOf, split } };
+    };
+
+    const plan = planRecords({ filter, sort, offset, first, capability, chain: place?.mode ?? null });
+    switch (plan.strategy) {
+      case 'refused':
+        throw plan.reason === 'order-gone'
+          ? new HubError('INPUT_INVALID', 'The order this cursor belongs to is gone; start again without `after`.', facts)
+          : new HubError(
+              'INPUT_TOO_COSTLY',
+              `The source lets only the first ${offset.toLocaleString('en-US')} records of an order be paged; add a condition.`,
+              facts,
+            );
+      case 'scan':
+        return scan(plan);
+      case 'window': {
+        const outcome = await readWindow(
+          {
+            facet,
+            dataset,
+            plan,
+            maxPageSize: capability.maxPageSize,
+            first,
+            offset,
+            anchor: place?.mode === 'window' ? place.anchor : null,
+            recheck: createRecheck(plan.pushed, capability),
+            onRows,
+          },
+          call,
+        );
+        if (outcome.kind === 'lost') return outcome;
+        const isAffordable = outcome.total !== null && outcome.total <= scanRecords;
+        const isUnstable = outcome.kind === 'unordered' || (outcome.isCut && isAffordable);
+        // The hub's own order is total. Only a chain that has not begun may take it.
+        if (isUnstable && place === null) return scan({ strategy: 'scan', ...splitFilter(filter, capability) });
+        if (outcome.kind === 'unordered')
+          throw new HubError(
+            'CAPABILITY_MISSING',
+            'The source does not order its next records against each other; ask for larger pages or sort by a property.',
+            facts,
+          );
+        const { records, hasNextPage, total, totalIsExact } = outcome;
+        const cursorOf = (record: HubRecord, index: number): string =>
+          codec.window(offset + index + 1, windowAnchor(record, plan.order));
+        return { kind: 'page', page: { records, hasNextPage, totalCount: total, totalIsExact, cursorOf, split: plan } };
+      }
+    }
+  }
+
+  async function answerHonestly(
+    question: Question,
+    codec: ReturnType<typeof createCursorCodec>,
+    onRows: (count: number) => void,
+    call: Call,
+  ): Promise<Page> {
+    const { dataset, facet } = question;
+    const claimed = facet.capability(dataset);
+    let lost: ReadonlySet<LostOp> = new Set();
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+      call.signal.throwIfAborted();
+      lost = new Set([...lost, ...lostCapabilities.of(dataset.source, dataset.id)]);
+      const outcome = await answer(question, withoutLost(claimed, lost), codec, onRows, call);
+      if (outcome.kind === 'page') return outcome.page;
+      lostCapabilities.add(dataset.source, dataset.id, outcome.ops);
+      lost = new Set([...lost, ...outcome.ops]);
+    }
+    throw new HubError('INTERNAL', 'Internal error.', factsOf(dataset));
+  }
+
+  return {
+    async query(request, call) {
+      const { adapter, dataset, first, after } = request;
+      const facts = factsOf(dataset);
+      call.signal.throwIfAborted();
+      const requestsBefore = call.trace.requests;
+      const queriesBefore = call.trace.portalQueries.length;
+      if (!Number.isSafeInteger(first) || first < 1 || first > maxFirst)
+        throw new HubError('INPUT_INVALID', `first: from 1 to ${maxFirst.toLocaleString('en-US')}.`, facts);
+      const facet = adapter.records;
+      const queryables = facet === undefined ? null : await describeColumns(request, call);
+      if (facet === undefined || queryables === null || queryables.length === 0)
+        throw new HubError('CAPABILITY_MISSING', 'This dataset has no queryable records.', facts);
+      const described: Dataset = { ...dataset, recordsState: 'described', queryables };
+      const shown = bindProperties(request.properties, queryables, dataset);
+      const filter = bindQuestion(request, queryables);
+      const sort = bindSort(request.sortBy, queryables);
+      const keys = sort.map(({ property, direction }) => [property, direction]);
+      const codec = createCursorCodec(
+        digest([dataset.id, filter === null ? null : toCql2Json(filter), keys]),
+        sort,
+        cursorSeal,
+      );
+      const place = after === null ? null : codec.read(after);
+      if (after !== null && place === null)
+        throw new HubError('INPUT_INVALID', 'This cursor belongs to another question.', facts);
+
+      let scannedRecords = 0;
+      const page = await answerHonestly(
+        { facet, dataset: described, filter, sort, first, place },
+        codec,
+        (count) => {
+          scannedRecords += count;
+        },
+        call,
+      );
+      const records = page.records.map((record, index) => ({
+        ...presentRecord(record, queryables, shown),
+        cursor: page.cursorOf(record, index),
+      }));
+      return {
+        records,
+        hasNextPage: page.hasNextPage,
+        endCursor: records.at(-1)?.cursor ?? null,
+        totalCount: page.totalCount,
+        totalIsExact: page.totalIsExact,
+        plan: {
+          pushed: page.split.pushed === null ? null : toCql2Json(page.split.pushed),
+          residual: page.split.residual === null ? null : toCql2Json(page.split.residual),
+          requests: call.trace.requests - requestsBefore,
+          scannedRecords,
+          portalQuery: call.trace.portalQueries.slice(queriesBefore),
+        },
+      };
+    },
+  };
+}

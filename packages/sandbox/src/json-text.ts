@@ -1,0 +1,15 @@
+/** `JSON.rawJSON` is in Node 22 and later; the library typings do not know it. */
+const { rawJSON } = JSON as unknown as { rawJSON: (text: string) => unknown };
+
+const bigintAsDigits = (_key: string, value: unknown): unknown =>
+  typeof value === 'bigint' ? rawJSON(value.toString()) : value;
+
+/** JSON in which a bigint is written as its exact digits, as portals write their 64-bit integers. */
+export function toJsonText(value: unknown): string {
+  try {
+    return JSON.stringify(value);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return JSON.stringify(value, bigintAsDigits);
+  }
+}
