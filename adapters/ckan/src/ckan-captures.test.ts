@@ -379,10 +379,8 @@ describe.skipIf(!isPresent)('captures', () => {
 
   test('Brazil: an address with spaces in it is withheld', () => {
     const [dataset] = datasetsOf('dadosbr_package_show_bolsa-familia.json', 'pt', 'America/Sao_Paulo');
-    const withheld = (dataset?.raw['distributions'] as { urlWithheld: boolean }[]).filter(
-      ({ urlWithheld }) => urlWithheld,
-    );
-    expect(withheld).toHaveLength(1);
+    const raw = (dataset?.raw['distributions'] ?? []) as { urlWithheld: boolean }[];
+    expect(raw.filter(({ urlWithheld }) => urlWithheld)).toHaveLength(1);
     expect(dataset?.distributions.filter(({ accessURL }) => accessURL === null)).toHaveLength(1);
   });
 

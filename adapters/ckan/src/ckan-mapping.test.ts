@@ -1,4 +1,5 @@
 import type { Dataset } from '@civex/model';
+import { compareCodePoints } from '@civex/query';
 import { describe, expect, test } from 'vitest';
 import type { CkanSource } from './ckan-mapping.ts';
 import {
@@ -543,8 +544,8 @@ describe('columns and values', () => {
   });
 
   test('record ids order as the numbers do', () => {
-    const ids = [1, 2, 9, 10, 100, 2_147_483_647].map(toRecordId);
-    expect(ids.toSorted()).toEqual(ids);
+    const ids = [1, 2, 9, 10, 100, 2_147_483_647].map((id) => toRecordId(id) ?? '');
+    expect(ids.toSorted(compareCodePoints)).toEqual(ids);
   });
 
   test.each([null, undefined, '7', -1, 1.5, 2 ** 53])('%j is no record id', (id) => {

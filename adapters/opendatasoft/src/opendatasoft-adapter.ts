@@ -123,7 +123,11 @@ export function createOpendatasoftAdapter(
   const { source } = info;
   const root = `/api/explore/${options.apiVersion}/catalog`;
   const language =
-    options.language ?? info.languages.find((tag) => PORTAL_LANGUAGES.some((known) => known === tag)) ?? null;
+    options.language ??
+    info.languages
+      .map((tag) => tag.toLowerCase().split('-')[0])
+      .find((tag) => PORTAL_LANGUAGES.some((known) => known === tag)) ??
+    null;
   const publicUrl = options.publicUrl ?? info.homepage;
   const context: MappingContext = {
     source,
@@ -457,17 +461,12 @@ export function createOpendatasoftAdapter(
     },
 
     async *scan(dataset, filter, call) {
-      const { dialect, tieBreakers, declared } = profileOf(dataset);
+      const { dialect, declared } = profileOf(dataset);
       const { where, rest } = fitWhere(filter, dialect);
       const isWanted = createPredicate(rest);
       const first = await readRecords(
         dataset,
-        [
-          ...toFilter(where),
-          ...toOrder(dialect.toOrderBy([], tieBreakers)),
-          ['limit', String(PAGE_SIZE)],
-          ['offset', '0'],
-        ],
+        [...toFilter(where), ['limit', String(PAGE_SIZE)], ['offset', '0']],
         'records',
         call,
       );

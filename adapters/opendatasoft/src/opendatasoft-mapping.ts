@@ -576,14 +576,17 @@ function toRecordValue(value: unknown, type: QueryableType, timeZone: string): R
   }
 }
 
-/** JSON with sorted keys, no spaces and no nulls below the top: the same text for the same content. */
+/** JSON with sorted keys, no spaces and no nulls in objects: the same text for the same content. */
 function toCanonicalJson(value: unknown): string {
   if (typeof value === 'bigint') return value.toString();
   if (typeof value === 'number') return value === 0 ? '0' : String(value);
   if (Array.isArray(value)) return `[${value.map(toCanonicalJson).join(',')}]`;
-  if (!isJsonObject(value)) return JSON.stringify(value ?? null);
+  return isJsonObject(value) ? toCanonicalObject(value, Object.keys(value).toSorted()) : JSON.stringify(value ?? null);
+}
+
+function toCanonicalObject(value: Json, sortedKeys: readonly string[]): string {
   const parts: string[] = [];
-  for (const key of Object.keys(value).toSorted()) {
+  for (const key of sortedKeys) {
     const entry = value[key];
     if (entry !== null && entry !== undefined) parts.push(`${JSON.stringify(key)}:${toCanonicalJson(entry)}`);
   }
@@ -603,6 +606,7 @@ const MAX_ID_LENGTH = 200;
 export function createRecordMapper(dataset: Dataset, timeZone: string): (row: Json) => HubRecord {
   const queryables = dataset.queryables ?? [];
   const declared = new Set(queryables.map(({ name }) => name));
+  const sortedNames = [...declared].toSorted();
   const idField = idFieldOf(dataset);
   const given = new Map<string, number>();
   return (row) => {
@@ -618,11 +622,12 @@ export function createRecordMapper(dataset: Dataset, timeZone: string): (row: Js
     )
       id = String(own);
     else {
-      const content: Record<string, unknown> = { ...values };
-      for (const name of Object.keys(row))
-        if (!declared.has(name) && !API_KEYS.has(name)) setOwn(content, name, row[name]);
+      const unknown = Object.keys(row).filter((name) => !declared.has(name) && !API_KEYS.has(name));
+      const content: Record<string, unknown> = unknown.length === 0 ? values : { ...values };
+      for (const name of unknown) setOwn(content, name, row[name]);
+      const keys = unknown.length === 0 ? sortedNames : Object.keys(content).toSorted();
       // 128 of 256 bits: a collision among 10^12 rows of one dataset has odds of about 10^-15.
-      id = hash('sha256', toCanonicalJson(content)).slice(0, 32);
+      id = hash('sha256', toCanonicalObject(content, keys)).slice(0, 32);
     }
     let unique = id;
     let count = given.get(id) ?? 0;

@@ -50,6 +50,15 @@ describe('files', () => {
     stop?.();
   });
 
+  test('a file that is absent for a moment is noticed when it comes back', async () => {
+    const path = join(folder, 'absent.yaml');
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const stop = world.watchFile(path, resolve);
+    await writeFile(path, 'a');
+    await promise;
+    stop?.();
+  });
+
   test('a folder that is not there cannot be watched', () => {
     expect(world.watchFile(join(folder, 'none', 'hub.yaml'), () => {})).toBeNull();
   });
@@ -98,6 +107,6 @@ describe('the program', () => {
   });
 
   test('ends with 3 for a configuration that is not there', async () => {
-    expect(await run('serve', '--config', join(folder, 'absent.yaml'))).toMatchObject({ code: 3, out: '' });
+    expect(await run('serve', '--config', join(folder, 'nowhere.yaml'))).toMatchObject({ code: 3, out: '' });
   });
 });

@@ -1,7 +1,7 @@
 import type { HubError } from '@civex/errors';
 import { isHubError } from '@civex/errors';
 import type { Dispatcher } from 'undici';
-import { isConnectError, type Base } from './bases.ts';
+import { isConnectError, isProtocolFault, type Base } from './bases.ts';
 import type { Cancellation } from './cancellation.ts';
 import { decodeStream, decodeWhole, parseEncodings, type Encoding } from './decode.ts';
 import type { Faults } from './faults.ts';
@@ -112,6 +112,9 @@ function endIsKnown(headers: AnswerHeaders, encodings: readonly Encoding[]): boo
   return mediaType === 'application/json' || (mediaType !== null && mediaType.endsWith('+json'));
 }
 
+/** A body of n bytes may have been meant to be longer; one in chunks says itself where it ends. */
+const lengthIsClaimed = (headers: AnswerHeaders) => headers['content-length'] !== undefined;
+
 function failed(
   error: HubError,
   traits: Partial<Pick<Failure, 'mayRetry' | 'isConnect' | 'blame' | 'slotEnd'>> = {},
@@ -139,7 +142,7 @@ function toFailed(error: Error, stage: 'head' | 'body', faults: Faults): Attempt
   if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED')
     return failed(faults.closed(error), { blame: 'nobody' });
   if (code === 'UND_ERR_INVALID_ARG') return failed(faults.internal(error), { blame: 'nobody' });
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
+  if (isProtocolFault(error) || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH')
     return failed(faults.malformed(error));
   // The peer closed in good order in the middle of an answer: it sent a short one.
   if (stage === 'body' && code === 'UND_ERR_SOCKET') return failed(faults.malformed(error));
@@ -158,7 +161,6 @@ type Head =
       readonly wire: Uint8Array | null;
       /** Set when the body is left to the caller. */
       readonly open: Body | null;
-      readonly protocolFaults: number;
     };
 
 const EMPTY = new Uint8Array(0);
@@ -188,15 +190,7 @@ function exchange(
         resolve({ kind: 'error', error: reason, stage: 'body' });
       };
       const land = (wire: Uint8Array | null, open: Body | null, encodings: readonly Encoding[]) =>
-        resolve({
-          kind: 'head',
-          status,
-          headers: answerHeaders,
-          encodings,
-          wire,
-          open,
-          protocolFaults: base.link.protocolFaults,
-        });
+        resolve({ kind: 'head', status, headers: answerHeaders, encodings, wire, open });
 
       if (WITHOUT_BODY.has(status)) {
         body.on('error', noop).destroy();
@@ -256,8 +250,9 @@ function exchange(
   });
 }
 
-function openBody(base: Base, head: Head & { kind: 'head' }, body: Body): OpenBody {
+function openBody({ link }: Base, headers: AnswerHeaders, encodings: readonly Encoding[], body: Body): OpenBody {
   let wireBytes = 0;
+  const faultsBefore = link.protocolFaults;
   async function* wire(): AsyncGenerator<Uint8Array> {
     for await (const chunk of body) {
       // A body without `setEncoding` yields bytes.
@@ -270,9 +265,10 @@ function openBody(base: Base, head: Head & { kind: 'head' }, body: Body): OpenBo
   body.on('error', noop);
   return {
     kind: 'open',
-    chunks: decodeStream(wire(), head.encodings),
+    chunks: decodeStream(wire(), encodings),
     wireBytes: () => wireBytes,
-    hasExcess: () => base.link.protocolFaults !== head.protocolFaults,
+    // Which connection it was is not known: one that broke off during the stream condemns it.
+    hasExcess: () => lengthIsClaimed(headers) && link.protocolFaults !== faultsBefore,
     close: () => {
       body.destroy();
     },
@@ -304,10 +300,10 @@ export async function attempt(
   const head = await exchange(base, outgoing, leaveOpen, cancellation, tools);
   if (head.kind === 'error') return toFailed(head.error, head.stage, tools.faults);
   const { status, headers, wire, open } = head;
-  if (open !== null) return openBody(base, head, open);
+  if (open !== null) return openBody(base, headers, head.encodings, open);
   if (wire === null) return { kind: 'answer', status, headers, body: null };
-  // The parser refuses what follows a body in the same tick, after the body has ended: then its length was a lie.
-  if (base.link.protocolFaults !== head.protocolFaults) return failed(tools.faults.malformed());
+  // The parser refuses what follows a body in the same turn in which the body ended: then its length was a lie.
+  if (base.link.hasJustFaulted && lengthIsClaimed(headers)) return failed(tools.faults.malformed());
   if (head.encodings.length === 0) return { kind: 'answer', status, headers, body: wire };
   try {
     const body = await decodeWhole(wire, head.encodings, tools.maxAnswerBytes, cancellation, tools.faults);

@@ -16,8 +16,10 @@ export interface Base {
 /** The connections to one origin. */
 export interface Link {
   readonly pool: Pool;
-  /** How many connections broke off because the peer sent what is not HTTP. */
+  /** How many connections were broken off because the peer sent what is not HTTP, or more than its answer. */
   protocolFaults: number;
+  /** True for the rest of the turn of the event loop in which that happened. */
+  hasJustFaulted: boolean;
 }
 
 /** Waiting for the socket to be idle, milliseconds: a little less than the usual 5 s of Node servers. */
@@ -56,6 +58,7 @@ function createConnector(
   resolve: Resolve,
   timeoutMs: number,
   faults: Faults,
+  onProtocolFault: () => void,
 ): buildConnector.connector {
   const refuse = () => faults.addressRefused();
   const connect = buildConnector({
@@ -84,6 +87,9 @@ function createConnector(
       } else {
         isOver = true;
         clearTimeout(timer);
+        socket.on('error', (socketError) => {
+          if (isProtocolFault(socketError)) onProtocolFault();
+        });
         callback(null, socket);
       }
     });
@@ -102,20 +108,25 @@ export function createBases(
   return urls.map((url): Base => {
     let link = links.get(url.origin);
     if (link === undefined) {
+      const onProtocolFault = () => {
+        created.protocolFaults += 1;
+        created.hasJustFaulted = true;
+        setImmediate(() => {
+          created.hasJustFaulted = false;
+        });
+      };
+      const { maxConcurrent, connectTimeoutMs, headersTimeoutMs } = options.limits;
       const pool = new Pool(url.origin, {
-        connections: options.limits.maxConcurrent,
+        connections: maxConcurrent,
         allowH2: false,
         pipelining: 1,
-        connect: createConnector(url.protocol, guard, resolve, options.limits.connectTimeoutMs, faults),
-        headersTimeout: options.limits.headersTimeoutMs,
+        connect: createConnector(url.protocol, guard, resolve, connectTimeoutMs, faults, onProtocolFault),
+        headersTimeout: headersTimeoutMs,
         // The call's deadline and the rate watch bound the body.
         bodyTimeout: 0,
         keepAliveTimeout: KEEP_ALIVE_MS,
       });
-      const created: Link = { pool, protocolFaults: 0 };
-      pool.on('disconnect', (_origin, _targets, error) => {
-        if (isProtocolFault(error)) created.protocolFaults += 1;
-      });
+      const created: Link = { pool, protocolFaults: 0, hasJustFaulted: false };
       links.set(url.origin, created);
       link = created;
     }
@@ -124,7 +135,7 @@ export function createBases(
 }
 
 /** Bytes that belong to no request, or that the HTTP parser refused. */
-function isProtocolFault(error: Error): boolean {
+export function isProtocolFault(error: Error): boolean {
   return (
     error instanceof errors.HTTPParserError || (error instanceof errors.SocketError && error.message === 'bad response')
   );

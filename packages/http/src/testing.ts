@@ -38,7 +38,7 @@ export async function serveRaw(answer: (socket: Socket, request: RawRequest) => 
       for (const notify of waiting) notify();
     });
     let pending = Buffer.alloc(0);
-    socket.on('data', (chunk) => {
+    socket.on('data', (chunk: Buffer) => {
       pending = Buffer.concat([pending, chunk]);
       for (;;) {
         const end = pending.indexOf('\r\n\r\n');

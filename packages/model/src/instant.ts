@@ -36,12 +36,11 @@ export function isTimeZone(name: string): boolean {
   return formatOf(name) !== null;
 }
 
-/** Date.UTC takes years below 100 for the 20th century. */
-function utcMs(year: number, month: number, day: number, hour: number, minute: number, second: number): number {
-  const date = new Date(Date.UTC(2000, month - 1, day, hour, minute, second));
-  const carried = date.getUTCFullYear() - 2000;
-  date.setUTCFullYear(year + carried, date.getUTCMonth(), date.getUTCDate());
-  return date.getTime();
+/** Not Date.UTC, which takes years below 100 for the 20th century. */
+function utcMs(year: number, month: number, day: number, hour = 0, minute = 0, second = 0): number {
+  const date = new Date(0);
+  date.setUTCFullYear(year, month - 1, day);
+  return date.setUTCHours(hour, minute, second);
 }
 
 /** Milliseconds the zone is ahead of UTC at an instant. */
@@ -94,7 +93,7 @@ interface Wall {
 
 function isReal({ year, month, day, hour, minute, second }: Wall): boolean {
   if (month < 1 || month > 12 || day < 1 || hour > 23 || minute > 59 || second > 59) return false;
-  return day <= new Date(utcMs(year, month + 1, 0, 0, 0, 0)).getUTCDate();
+  return day <= new Date(utcMs(year, month + 1, 0)).getUTCDate();
 }
 
 const wallText = ({ year, month, day, hour, minute, second, fraction }: Wall): string =>
@@ -138,7 +137,7 @@ function readSlashed(
       .replaceAll(/\p{Mn}/gu, '')
       .toLowerCase();
     readings = readings.filter(({ year, month, day }) =>
-      WEEKDAYS[new Date(utcMs(year, month, day, 0, 0, 0)).getUTCDay()]?.test(word),
+      WEEKDAYS[new Date(utcMs(year, month, day)).getUTCDay()]?.test(word),
     );
   }
   const [only] = readings;

@@ -3,8 +3,15 @@ export interface Random {
   next(): number;
   /** A whole number from `low` to `high`, both included. */
   int(low: number, high: number): number;
-  pick<T>(values: readonly [T, ...T[]]): T;
+  pick<T>(values: readonly T[]): T;
   chance(probability: number): boolean;
+}
+
+/** The entry at an index that is known to exist. */
+export function entryAt<T>(values: readonly T[], index: number): T {
+  if (index < 0 || index >= values.length) throw new RangeError(`no entry ${index} in a list of ${values.length}`);
+  // Within the bounds an entry is a T, even where T includes undefined.
+  return values[index] as T;
 }
 
 /** A small deterministic generator (mulberry32): the same seed gives the same sample data on every machine. */
@@ -21,7 +28,7 @@ export function createRandom(seed: number): Random {
   return {
     next,
     int,
-    pick: (values) => values[int(0, values.length - 1)] ?? values[0],
+    pick: (values) => entryAt(values, int(0, values.length - 1)),
     chance: (probability) => next() < probability,
   };
 }
