@@ -5,7 +5,7 @@ import { HubError } from '@civex/errors';
 import type { HttpEnvironment } from '@civex/http';
 import { createRecordDoor } from '@civex/records';
 import type { SubschemaConfig } from '@graphql-tools/delegate';
-import { getOperationAST, GraphQLError, parse } from 'graphql';
+import { execute as executeOrdinarily, getOperationAST, GraphQLError, parse } from 'graphql';
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga';
@@ -14,6 +14,7 @@ import type { HubContext, HubServices, HubSource, SourceSet } from './context.ts
 import { createErrorBoundary } from './error-boundary.ts';
 import { PARTIAL_EXTENSION } from './partial-errors.ts';
 import { createPublicSchema } from './public-schema.ts';
+import type { PublicSchema } from './public-schema.ts';
 import { checkBrackets, checkShape, costOf } from './query-limits.ts';
 import type { QueryLimits } from './query-limits.ts';
 import { createSourceSchema } from './source-schema.ts';
@@ -73,9 +74,12 @@ export function createGateway(options: GatewayOptions): Gateway {
     now: () => environment.now(),
     fastLane: options.fastLane ?? true,
   };
-  const schema = isHub
-    ? createPublicSchema({ fastLane: services.fastLane, ...(options.extensions === undefined ? {} : { extensions: options.extensions }) })
-    : createSourceSchema();
+  const { schema, execute }: PublicSchema = isHub
+    ? createPublicSchema({
+        fastLane: services.fastLane,
+        ...(options.extensions === undefined ? {} : { extensions: options.extensions }),
+      })
+    : { schema: createSourceSchema(), execute: executeOrdinarily };
 
   let config = options.config;
   let sources: SourceSet = new Map(config.sources.map((source) => [source.id, createSource(source, environment)]));
@@ -113,7 +117,8 @@ export function createGateway(options: GatewayOptions): Gateway {
         return document;
       });
     },
-    onExecute({ args, setResultAndStopExecution }) {
+    onExecute({ args, setExecuteFn, setResultAndStopExecution }) {
+      setExecuteFn(execute as Parameters<typeof setExecuteFn>[0]);
       const operation = getOperationAST(args.document, args.operationName);
       if (operation === null || operation === undefined) return;
       const cost = costOf(schema, args.document, operation, (args.variableValues ?? {}) as Record<string, unknown>, sources.size);

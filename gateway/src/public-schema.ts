@@ -6,13 +6,15 @@ import { stitchSchemas } from '@graphql-tools/stitch';
 import { MapperKind, mapSchema } from '@graphql-tools/utils';
 import type { ExecutionRequest, Executor } from '@graphql-tools/utils';
 import { defaultFieldResolver, execute, isObjectType } from 'graphql';
-import type { ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema } from 'graphql';
+import type { ExecutionArgs, ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema } from 'graphql';
 import type { HubContext, HubSource } from './context.ts';
 import { pickSources, readDatasetConnection } from './dataset-connection.ts';
 import type { ConnectionWays } from './dataset-connection.ts';
 import { delegateDataset } from './delegate-dataset.ts';
 import type { SourceDelegation } from './delegate-dataset.ts';
 import { findHubError } from './error-boundary.ts';
+import { createFastExecute } from './fast-execute.ts';
+import type { OwnResolvers } from './fast-execute.ts';
 import { createOwnSelectionCheck } from './own-selection.ts';
 import { PARTIAL_EXTENSION } from './partial-errors.ts';
 import { readRemoteSlice } from './remote-source.ts';
@@ -79,8 +81,14 @@ export interface PublicSchemaOptions {
   readonly fastLane: boolean;
 }
 
+export interface PublicSchema {
+  readonly schema: GraphQLSchema;
+  /** Executes a validated question on `schema`, by the short way where there is one. */
+  readonly execute: (args: ExecutionArgs) => unknown;
+}
+
 /** The schema the hub serves: sources, hub questions and extensions stitched into one. */
-export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOptions): GraphQLSchema {
+export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOptions): PublicSchema {
   const sourceSchema = createSourceSchema();
   const sources: SubschemaConfig = {
     name: 'sources',
@@ -188,28 +196,31 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
     typeDefs: [SHARED_SDL, HUB_SDL],
     resolvers,
   });
-  const own: Readonly<Record<string, Readonly<Record<string, OwnResolver>>>> = {
-    DatasetConnection: { nodes: defaultFieldResolver },
-    DatasetEdge: { node: defaultFieldResolver },
+  const own: OwnResolvers = {
     Query: resolvers.Query,
     Catalog: Object.fromEntries(Object.entries(resolvers.Catalog).map(([name, { resolve }]) => [name, resolve])),
   };
-  return mapSchema(stitched, {
+  const schema = mapSchema(stitched, {
     [MapperKind.ROOT_FIELD]: (field, name) => (INTERNAL_ROOT.test(name) ? null : withResolver(field, own['Query']?.[name])),
     [MapperKind.TYPE]: (type) => (INTERNAL_TYPES.has(type.name) ? null : type),
-    [MapperKind.OBJECT_FIELD]: (field, name, typeName) => withResolver(field, own[typeName]?.[name]),
+    [MapperKind.OBJECT_FIELD]: (field, name, typeName) => withResolver(field, own[typeName]?.[name] ?? PLAIN[typeName]?.[name]),
   });
+  if (!fastLane) return { schema, execute };
+  const executeFast = createFastExecute(schema, own, foreignFields);
+  return { schema, execute: (args) => executeFast(args, execute) };
 }
 
-// Arguments differ from field to field; graphql-js has checked them against the schema.
-// oxlint-disable-next-line typescript/no-explicit-any
-type OwnResolver = (parent: any, args: any, context: HubContext, info: GraphQLResolveInfo) => unknown;
+/** Places of datasets in lists: values or methods of the hub's own objects. */
+const PLAIN: Readonly<Record<string, Readonly<Record<string, typeof defaultFieldResolver>>>> = {
+  DatasetConnection: { nodes: defaultFieldResolver },
+  DatasetEdge: { node: defaultFieldResolver },
+};
 
 /**
  * Stitching wraps the hub's resolvers to complete what they return from other subschemas, by comparing each value with
  * the selection. The hub decides that itself (fast lane or delegation), so its resolvers run bare.
  */
-function withResolver<Field extends { resolve?: unknown }>(field: Field, resolve: OwnResolver | undefined): Field {
+function withResolver<Field extends { resolve?: unknown }>(field: Field, resolve: unknown): Field {
   return resolve === undefined ? field : { ...field, resolve };
 }
 

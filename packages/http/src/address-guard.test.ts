@@ -60,7 +60,9 @@ describe('the address guard', () => {
 
   test('takes exactly the private ranges it is given', () => {
     const guard = createAddressGuard(['127.0.0.1/32', '10.1.0.0/16', 'fd00::/8']);
-    expect(['127.0.0.1', '::ffff:127.0.0.1', '10.1.2.3', 'fd12::1'].map(guard.kindOf)).toEqual(Array(4).fill('private'));
+    expect(['127.0.0.1', '::ffff:127.0.0.1', '10.1.2.3', 'fd12::1'].map(guard.kindOf)).toEqual(
+      Array(4).fill('private'),
+    );
     expect(['127.0.0.2', '10.2.0.1', 'fc00::1', '::1', '169.254.169.254'].map(guard.kindOf)).toEqual(
       Array(5).fill('refused'),
     );
@@ -90,7 +92,9 @@ describe('the guarded lookup', () => {
   const look = (resolve: Resolve, all: boolean) =>
     new Promise<{ error: unknown; result: unknown }>((settle) => {
       const lookup = createGuardedLookup(publicOnly, 'https:', resolve, () => new Error('refused'));
-      lookup('portal.example', { all }, (error: unknown, result: string | LookupAddress[]) => settle({ error, result }));
+      lookup('portal.example', { all }, (error: unknown, result: string | LookupAddress[]) =>
+        settle({ error, result }),
+      );
     });
 
   test('hands out all addresses when all are public', async () => {
@@ -225,6 +229,8 @@ describe.skipIf(rows.length === 0)('the SSRF corpus', () => {
     const resolve: Resolve = (name, done) =>
       done(null, [{ address: INSIDE.test(name) ? '10.0.0.1' : '8.8.8.8', family: 4 }]);
     const lookup = createGuardedLookup(publicOnly, protocol, resolve, () => new Error('refused'));
-    return new Promise((settle) => lookup(hostname, { all: true }, (error) => settle(error === null ? 'allow' : 'deny')));
+    return new Promise((settle) =>
+      lookup(hostname, { all: true }, (error) => settle(error === null ? 'allow' : 'deny')),
+    );
   }
 });

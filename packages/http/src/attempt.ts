@@ -1,7 +1,7 @@
 import type { HubError } from '@civex/errors';
 import { isHubError } from '@civex/errors';
 import type { Dispatcher } from 'undici';
-import { isConnectError, isProtocolFault, type Base } from './bases.ts';
+import { isConnectError, isProtocolFault, type Base, type Link } from './bases.ts';
 import type { Cancellation } from './cancellation.ts';
 import { decodeStream, decodeWhole, parseEncodings, type Encoding } from './decode.ts';
 import type { Faults } from './faults.ts';
@@ -161,6 +161,8 @@ type Head =
       readonly wire: Uint8Array | null;
       /** Set when the body is left to the caller. */
       readonly open: Body | null;
+      /** Of the link, when the head of the answer had come. */
+      readonly faultsBefore: number;
     };
 
 const EMPTY = new Uint8Array(0);
@@ -185,12 +187,13 @@ function exchange(
       }
       const { statusCode: status, body } = data;
       const answerHeaders = flatten(data.headers);
+      const faultsBefore = base.link.protocolFaults;
       const drop = (reason: HubError) => {
         body.on('error', noop).destroy();
         resolve({ kind: 'error', error: reason, stage: 'body' });
       };
       const land = (wire: Uint8Array | null, open: Body | null, encodings: readonly Encoding[]) =>
-        resolve({ kind: 'head', status, headers: answerHeaders, encodings, wire, open });
+        resolve({ kind: 'head', status, headers: answerHeaders, encodings, wire, open, faultsBefore });
 
       if (WITHOUT_BODY.has(status)) {
         body.on('error', noop).destroy();
@@ -250,9 +253,9 @@ function exchange(
   });
 }
 
-function openBody({ link }: Base, headers: AnswerHeaders, encodings: readonly Encoding[], body: Body): OpenBody {
+function openBody(link: Link, head: Extract<Head, { kind: 'head' }>, body: Body): OpenBody {
+  const { headers, encodings, faultsBefore } = head;
   let wireBytes = 0;
-  const faultsBefore = link.protocolFaults;
   async function* wire(): AsyncGenerator<Uint8Array> {
     for await (const chunk of body) {
       // A body without `setEncoding` yields bytes.
@@ -300,7 +303,7 @@ export async function attempt(
   const head = await exchange(base, outgoing, leaveOpen, cancellation, tools);
   if (head.kind === 'error') return toFailed(head.error, head.stage, tools.faults);
   const { status, headers, wire, open } = head;
-  if (open !== null) return openBody(base, headers, head.encodings, open);
+  if (open !== null) return openBody(base.link, head, open);
   if (wire === null) return { kind: 'answer', status, headers, body: null };
   // The parser refuses what follows a body in the same turn in which the body ended: then its length was a lie.
   if (base.link.hasJustFaulted && lengthIsClaimed(headers)) return failed(tools.faults.malformed());

@@ -67,6 +67,9 @@ function createConnector(
     timeout: timeoutMs + 1_000,
     lookup: createGuardedLookup(guard, protocol, resolve, refuse),
   });
+  // Without an address the peer has gone again, and nothing can be sent to it.
+  const isPeerAdmitted = (address: string | undefined) =>
+    address === undefined || isAddressAdmitted(guard.kindOf(address), protocol);
   return (options, callback) => {
     let isOver = false;
     const fail = (error: Error) => {
@@ -81,7 +84,7 @@ function createConnector(
         socket?.destroy();
       } else if (error !== null) {
         fail(error);
-      } else if (!isAddressAdmitted(guard.kindOf(socket.remoteAddress ?? ''), protocol)) {
+      } else if (!isPeerAdmitted(socket.remoteAddress)) {
         socket.destroy();
         fail(refuse());
       } else {

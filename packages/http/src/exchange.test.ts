@@ -68,13 +68,18 @@ describe('an answer', () => {
     expect(outcomes).toEqual(['ok']);
   });
 
-  test.each([200, 201, 203, 304, 400, 401, 403, 404, 409, 418, 500, 501])('with status %i is for parse', async (status) => {
-    await using server = await serveRaw((socket) => socket.write(message(status === 304 ? '' : '{"x":1}', {}, status)));
-    const { http, clock } = createClient(server.url);
-    await using _ = http;
-    expect(await http.read(GET, textOf, callFor(clock))).toBe(`${status} ${status === 304 ? '' : '{"x":1}'}`);
-    expect(server.requests).toHaveLength(1);
-  });
+  test.each([200, 201, 203, 304, 400, 401, 403, 404, 409, 418, 500, 501])(
+    'with status %i is for parse',
+    async (status) => {
+      await using server = await serveRaw((socket) =>
+        socket.write(message(status === 304 ? '' : '{"x":1}', {}, status)),
+      );
+      const { http, clock } = createClient(server.url);
+      await using _ = http;
+      expect(await http.read(GET, textOf, callFor(clock))).toBe(`${status} ${status === 304 ? '' : '{"x":1}'}`);
+      expect(server.requests).toHaveLength(1);
+    },
+  );
 
   test('has lower-case headers, repeated ones joined, and a bare media type', async () => {
     await using server = await serveRaw((socket) =>
@@ -107,8 +112,14 @@ describe('a damaged answer', () => {
     malformed('plain text that says gzip', message(BODY, { 'content-encoding': 'gzip' })),
     malformed('an unknown encoding', message(BODY, { 'content-encoding': 'zstd' })),
     malformed('three encodings', message(gzipSync(BODY), { 'content-encoding': 'gzip, gzip, gzip' })),
-    malformed('a thousand encodings', message(gzipSync(BODY), { 'content-encoding': Array(1_000).fill('gzip').join(',') })),
-    malformed('garbage after gzip', message(Buffer.concat([gzipSync(BODY), Buffer.from('x')]), { 'content-encoding': 'gzip' })),
+    malformed(
+      'a thousand encodings',
+      message(gzipSync(BODY), { 'content-encoding': Array(1_000).fill('gzip').join(',') }),
+    ),
+    malformed(
+      'garbage after gzip',
+      message(Buffer.concat([gzipSync(BODY), Buffer.from('x')]), { 'content-encoding': 'gzip' }),
+    ),
     malformed('an empty gzip body', message('', { 'content-encoding': 'gzip' })),
     malformed('a length beyond the limit', raw('content-length: 1000001\r\n', 'x')),
     malformed('two lengths', raw('content-length: 2\r\ncontent-length: 3\r\n', '{}')),
@@ -124,10 +135,22 @@ describe('a damaged answer', () => {
     malformed('206', message(BODY, { 'content-range': 'bytes 0-9/100' }, 206)),
     malformed('a range as 200', message(BODY, { 'content-range': 'bytes 0-9/100' })),
     malformed('fewer bytes than its length', message(BODY, { 'content-length': '9000' }), true),
-    malformed('fewer bytes than its length and close', message(BODY, { 'content-length': '9000', connection: 'close' }), true),
+    malformed(
+      'fewer bytes than its length and close',
+      message(BODY, { 'content-length': '9000', connection: 'close' }),
+      true,
+    ),
     malformed('chunks without the last one', chunked(Buffer.from(BODY)).subarray(0, -5), true),
-    malformed('chunks without the last one and close', chunked(Buffer.from(BODY), { connection: 'close' }).subarray(0, -5), true),
-    malformed('CSV that ends with the connection', raw('content-type: text/csv\r\nconnection: close\r\n', 'a,b').replace(/content-type: application.json\r\n/, ''), true),
+    malformed(
+      'chunks without the last one and close',
+      chunked(Buffer.from(BODY), { connection: 'close' }).subarray(0, -5),
+      true,
+    ),
+    malformed(
+      'CSV that ends with the connection',
+      raw('content-type: text/csv\r\nconnection: close\r\n', 'a,b').replace(/content-type: application.json\r\n/, ''),
+      true,
+    ),
   ])('(%s) is refused', async (_title, bytes, close) => {
     await using server = await serveRaw((socket) => (close ? socket.end(bytes) : socket.write(bytes)));
     const { http, clock, outcomes } = createClient(server.url, { limits: { retryBudget: 0 } });
@@ -147,7 +170,10 @@ describe('a damaged answer', () => {
     ['identity and close', message(BODY, { connection: 'close' })],
     ['gzip', message(gzipSync(BODY), { 'content-encoding': 'gzip' })],
     ['gzip and close', message(gzipSync(BODY), { 'content-encoding': 'gzip', connection: 'close' })],
-    ['gzip without length', Buffer.concat([Buffer.from(raw('content-encoding: gzip\r\nconnection: close\r\n')), gzipSync(BODY)])],
+    [
+      'gzip without length',
+      Buffer.concat([Buffer.from(raw('content-encoding: gzip\r\nconnection: close\r\n')), gzipSync(BODY)]),
+    ],
     ['br', message(brotliCompressSync(BODY), { 'content-encoding': 'br' })],
     ['chunked', chunked(Buffer.from(BODY))],
     ['chunked gzip', chunked(gzipSync(BODY), { 'content-encoding': 'gzip' })],
@@ -178,7 +204,10 @@ describe('a damaged answer', () => {
     ['identity chunks', chunked(Buffer.alloc(2_000_000), {}, 65_536)],
     ['a gzip bomb', message(gzipSync(Buffer.alloc(20_000_000)), { 'content-encoding': 'gzip' })],
     ['a br bomb', message(brotliCompressSync(Buffer.alloc(20_000_000)), { 'content-encoding': 'br' })],
-    ['a bomb in two layers', message(gzipSync(gzipSync(Buffer.alloc(20_000_000))), { 'content-encoding': 'gzip, gzip' })],
+    [
+      'a bomb in two layers',
+      message(gzipSync(gzipSync(Buffer.alloc(20_000_000))), { 'content-encoding': 'gzip, gzip' }),
+    ],
   ])('(%s over the limit) is refused', async (_title, bytes) => {
     await using server = await serveRaw((socket) => socket.write(bytes));
     const { http, clock } = createClient(server.url);
@@ -251,7 +280,9 @@ describe('a portal that does not answer in time', () => {
 
   test('is left when it drips below the minimum rate', async () => {
     // 100 bytes per second over five steps of 20 ms are 10 bytes; one byte per step is half of it.
-    expect(await hang((socket) => drip(socket, 20), { limits: { minBytesPerSecond: 100 } }, 60_000, 20)).toBeLessThan(3_000);
+    expect(await hang((socket) => drip(socket, 20), { limits: { minBytesPerSecond: 100 } }, 60_000, 20)).toBeLessThan(
+      3_000,
+    );
   });
 
   test('is left at the deadline through endless interim answers', async () => {
@@ -320,7 +351,12 @@ describe('a connection', () => {
   });
 
   test('that speaks no TLS makes the source unavailable', async () => {
-    const plain = createServer((socket) => socket.on('error', () => {}).resume().end('no tls here\r\n\r\n'));
+    const plain = createServer((socket) =>
+      socket
+        .on('error', () => {})
+        .resume()
+        .end('no tls here\r\n\r\n'),
+    );
     await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
     const { port } = plain.address() as { port: number };
     const { http, clock } = createClient(`https://127.0.0.1:${port}`, { limits: { retryBudget: 0 } });
@@ -367,7 +403,9 @@ describe('a caller who goes away', () => {
   });
 
   test('leaves no listener on its signal, whatever the end', async () => {
-    await using server = await serveRaw((socket, { index }) => socket.write(message('{}', {}, index === 1 ? 503 : 200)));
+    await using server = await serveRaw((socket, { index }) =>
+      socket.write(message('{}', {}, index === 1 ? 503 : 200)),
+    );
     const { http, clock } = createClient(server.url, { limits: { retryBudget: 0 } });
     await using _ = http;
     const call = callFor(clock);
@@ -396,10 +434,9 @@ describe('closing', () => {
     expect(http.state()).toMatchObject({ inFlight: 1, queued: 1 });
     await http[Symbol.asyncDispose]();
     await http[Symbol.asyncDispose]();
-    expect((await outcomes).map((outcome) => outcome.status === 'rejected' && (outcome.reason as { code: string }).code)).toEqual([
-      'SOURCE_UNAVAILABLE',
-      'SOURCE_UNAVAILABLE',
-    ]);
+    expect(
+      (await outcomes).map((outcome) => outcome.status === 'rejected' && (outcome.reason as { code: string }).code),
+    ).toEqual(['SOURCE_UNAVAILABLE', 'SOURCE_UNAVAILABLE']);
     await server.whenIdle();
     await expect(http.read(GET, textOf, callFor(clock))).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
     expect(server.requests).toHaveLength(1);

@@ -45,7 +45,10 @@ export async function serveRaw(answer: (socket: Socket, request: RawRequest) => 
         if (end < 0) return;
         const [start = '', ...lines] = pending.subarray(0, end).toString('latin1').split('\r\n');
         const headers = Object.fromEntries(
-          lines.map((line) => [line.slice(0, line.indexOf(':')).toLowerCase(), line.slice(line.indexOf(':') + 1).trim()]),
+          lines.map((line) => [
+            line.slice(0, line.indexOf(':')).toLowerCase(),
+            line.slice(line.indexOf(':') + 1).trim(),
+          ]),
         );
         const bodyEnd = end + 4 + Number(headers['content-length'] ?? 0);
         if (pending.length < bodyEnd) return;
@@ -164,7 +167,8 @@ export interface Client {
   readonly circuits: string[];
 }
 
-const neverResolve: Resolve = (_hostname, done) => done(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), []);
+const neverResolve: Resolve = (_hostname, done) =>
+  done(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), []);
 
 export function createClient(url: string, overrides: Overrides = {}, internals: Partial<Internals> = {}): Client {
   const clock = createTestClock();

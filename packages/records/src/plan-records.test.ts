@@ -35,7 +35,10 @@ describe('the hub scans when', () => {
     ['a part of the filter is inexact', { filter: { op: 'and', args: [isTen, isLikeA] } }],
     ['a sort key is not sorted exactly', { sort: [byName, { property: 'n', type: 'NUMBER', direction: 'ASC' }] }],
     ['the source has no order of its own', { capability: { ...can, sourceOrder: null } }],
-    ['equal sort keys are not told apart', { capability: { ...can, sourceOrder: { unique: false, properties: ['s'] } } }],
+    [
+      'equal sort keys are not told apart',
+      { capability: { ...can, sourceOrder: { unique: false, properties: ['s'] } } },
+    ],
     ['the source has no order and none is asked', { sort: [], capability: { ...can, sourceOrder: null } }],
     ['the page and one record more do not fit the window', { capability: { ...can, maxWindow: 50 } }],
     ['an answer cannot hold two records', { capability: { ...can, maxPageSize: 1 } }],

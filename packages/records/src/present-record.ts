@@ -20,7 +20,11 @@ const ownValue = ({ values }: HubRecord, name: string): RecordValue =>
   Object.hasOwn(values, name) ? (values[name] ?? null) : null;
 
 const isGeometry = (value: RecordValue): value is RecordValue & Geometry =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && 'type' in value && typeof value['type'] === 'string';
+  typeof value === 'object' &&
+  value !== null &&
+  !Array.isArray(value) &&
+  'type' in value &&
+  typeof value['type'] === 'string';
 
 export interface PresentedRecord {
   /** Values of the asked properties only, in queryable order, JSON-safe. */

@@ -92,7 +92,11 @@ export async function readScan(read: ScanRead, call: Call): Promise<ScanOutcome>
   if (position?.kind === 'digest') {
     const place = kept.findIndex((record) => scanDigest(record, sort) === position.digest);
     if (place < 0)
-      throw new HubError('INPUT_INVALID', 'The data changed while it was being paged; start again without `after`.', facts);
+      throw new HubError(
+        'INPUT_INVALID',
+        'The data changed while it was being paged; start again without `after`.',
+        facts,
+      );
     kept = kept.slice(place + 1);
   }
   return { kind: 'page', records: kept.slice(0, first), hasNextPage: kept.length > first, total };

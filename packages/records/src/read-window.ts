@@ -56,7 +56,9 @@ function createTieTest(order: WindowOrder, dataset: Dataset): TieTest {
       if (type === undefined) return true;
       const areComparable = compareValues(x, x, type) !== null;
       const areBothComparable = areComparable && compareValues(y, y, type) !== null;
-      return areBothComparable ? compareValues(x, y, type) === 0 : areComparable === (compareValues(y, y, type) !== null);
+      return areBothComparable
+        ? compareValues(x, y, type) === 0
+        : areComparable === (compareValues(y, y, type) !== null);
     });
 }
 

@@ -33,7 +33,10 @@ test.each([
 });
 
 test('the longest cursor that is not a digest stays within the bound', () => {
-  const lengths = Array.from({ length: 200 }, (_, index) => codec.scan({ id: 'x', values: { s: '語'.repeat(800 + index), i: 1, n: 1 } }).length);
+  const lengths = Array.from(
+    { length: 200 },
+    (_, index) => codec.scan({ id: 'x', values: { s: '語'.repeat(800 + index), i: 1, n: 1 } }).length,
+  );
   expect(Math.max(...lengths)).toBeLessThanOrEqual(MAX_CURSOR_LENGTH - 300);
   expect(Math.max(...lengths)).toBeGreaterThan(3_500);
 });

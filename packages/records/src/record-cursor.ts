@@ -141,7 +141,10 @@ export function createCursorCodec(question: string, sort: readonly SortKey[], se
       if (m !== 's') return null;
       if (typeof d === 'string') return { mode: 'scan', position: { kind: 'digest', digest: d } };
       if (typeof i !== 'string' || !Array.isArray(k) || k.length !== sort.length) return null;
-      const record = fromEntries(i, sort.map(({ property }, index) => [property, k[index]]));
+      const record = fromEntries(
+        i,
+        sort.map(({ property }, index) => [property, k[index]]),
+      );
       return record === null ? null : { mode: 'scan', position: { kind: 'key', record } };
     },
   };

@@ -6,7 +6,15 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { RecordResult } from './record-door.ts';
 import { createRecordDoor } from './record-door.ts';
-import { capabilityArb, filterArb, liesArb, paceArb, propertiesArb, rowsArb, sortArb } from './test-support/arbitraries.ts';
+import {
+  capabilityArb,
+  filterArb,
+  liesArb,
+  paceArb,
+  propertiesArb,
+  rowsArb,
+  sortArb,
+} from './test-support/arbitraries.ts';
 import type { FakeSource } from './test-support/fake-source.ts';
 import { COLUMNS, createCall, createFakeSource } from './test-support/fake-source.ts';
 import { referenceIdOrder, referenceKeyOrder, referenceTruth, toFilterInput } from './test-support/reference.ts';
@@ -43,7 +51,16 @@ async function walk({ adapter, dataset }: FakeSource, { filter, sort, properties
     let page: RecordResult;
     try {
       page = await door.query(
-        { adapter, dataset, filter: filter === null ? null : toFilterInput(filter), cql: null, properties, sortBy: sort, first, after },
+        {
+          adapter,
+          dataset,
+          filter: filter === null ? null : toFilterInput(filter),
+          cql: null,
+          properties,
+          sortBy: sort,
+          first,
+          after,
+        },
         createCall(),
       );
     } catch (error) {
@@ -66,7 +83,11 @@ async function walk({ adapter, dataset }: FakeSource, { filter, sort, properties
 }
 
 const toKeys = (sort: readonly SortInput[]): readonly SortKey[] =>
-  sort.map(({ property, direction }) => ({ property, direction, type: COLUMNS.find(([name]) => name === property)![1] }));
+  sort.map(({ property, direction }) => ({
+    property,
+    direction,
+    type: COLUMNS.find(([name]) => name === property)![1],
+  }));
 
 const matching = (rows: readonly HubRecord[], filter: RecordFilter | null): readonly HubRecord[] =>
   rows.filter((row) => filter === null || referenceTruth(filter, row) === true);
@@ -104,7 +125,13 @@ describe('the door', () => {
           const order = toKeys(can.sourceOrder.map((property) => ({ property, direction: 'ASC' })));
           const byId = new Map(rows.map((row) => [row.id, row]));
           for (const [index, id] of ids.slice(1).entries())
-            expect(referenceKeyOrder(order.filter(({ type }) => type !== 'GEOMETRY'), byId.get(ids[index]!)!, byId.get(id)!)).toBeLessThanOrEqual(0);
+            expect(
+              referenceKeyOrder(
+                order.filter(({ type }) => type !== 'GEOMETRY'),
+                byId.get(ids[index]!)!,
+                byId.get(id)!,
+              ),
+            ).toBeLessThanOrEqual(0);
           expect(new Set(ids).size).toBe(ids.length);
           if (refusal === null) expect(ids.toSorted()).toEqual(whole.map(({ id }) => id).toSorted());
         } else expect(ids).toEqual(whole.slice(0, refusal === null ? undefined : ids.length).map(({ id }) => id));
@@ -113,7 +140,9 @@ describe('the door', () => {
           // An honest source is refused only where it says itself that it cannot go on.
           seen.refused++;
           const isBeyond = refusal.code === 'INPUT_TOO_COSTLY' && can.maxWindow !== null && ids.length >= can.maxWindow;
-          const isUnordered = isFreeOrder && (refusal.code === 'CAPABILITY_MISSING' || refusal.message.startsWith('This cursor stands between'));
+          const isUnordered =
+            isFreeOrder &&
+            (refusal.code === 'CAPABILITY_MISSING' || refusal.message.startsWith('This cursor stands between'));
           expect(mode === 'w' && (isBeyond || isUnordered), `${refusal.code} ${refusal.message}`).toBe(true);
         }
         let scanned = 0;
@@ -143,24 +172,33 @@ describe('the door', () => {
   test('answers right or not at all when a portal lies', async () => {
     const seen = { right: 0, refused: 0 };
     await fc.assert(
-      fc.asyncProperty(rowsArb, questionArb, capabilityArb, liesArb, fc.nat(), async (rows, question, can, lies, seed) => {
-        // What a source neither counts nor returns cannot be missed; and a cut answer with a false total is believed.
-        const claims = {
-          ...can,
-          statesTotal: can.statesTotal || 'emptyFrom' in lies,
-          silentCap: 'total' in lies ? null : can.silentCap,
-        };
-        const { ids, refusal, mode } = await walk(createFakeSource(rows, claims, lies, seed), question);
-        if (refusal !== null) {
-          seen.refused++;
-          expect(['SOURCE_MALFORMED', 'INPUT_INVALID', 'INPUT_TOO_COSTLY', 'CAPABILITY_MISSING']).toContain(refusal.code);
-          return;
-        }
-        seen.right++;
-        const whole = expected(rows, question, mode).map(({ id }) => id);
-        if (mode === 'w' && Array.isArray(can.sourceOrder)) expect(ids.toSorted()).toEqual(whole.toSorted());
-        else expect(ids).toEqual(whole);
-      }),
+      fc.asyncProperty(
+        rowsArb,
+        questionArb,
+        capabilityArb,
+        liesArb,
+        fc.nat(),
+        async (rows, question, can, lies, seed) => {
+          // What a source neither counts nor returns cannot be missed; and a cut answer with a false total is believed.
+          const claims = {
+            ...can,
+            statesTotal: can.statesTotal || 'emptyFrom' in lies,
+            silentCap: 'total' in lies ? null : can.silentCap,
+          };
+          const { ids, refusal, mode } = await walk(createFakeSource(rows, claims, lies, seed), question);
+          if (refusal !== null) {
+            seen.refused++;
+            expect(['SOURCE_MALFORMED', 'INPUT_INVALID', 'INPUT_TOO_COSTLY', 'CAPABILITY_MISSING']).toContain(
+              refusal.code,
+            );
+            return;
+          }
+          seen.right++;
+          const whole = expected(rows, question, mode).map(({ id }) => id);
+          if (mode === 'w' && Array.isArray(can.sourceOrder)) expect(ids.toSorted()).toEqual(whole.toSorted());
+          else expect(ids).toEqual(whole);
+        },
+      ),
       { numRuns: 5_000, seed: 20_261_124 },
     );
     expect(Math.min(seen.right, seen.refused)).toBeGreaterThan(300);

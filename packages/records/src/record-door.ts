@@ -111,7 +111,9 @@ type Page = Omit<RecordResult, 'records' | 'endCursor' | 'plan'> & {
   readonly split: { readonly pushed: RecordFilter | null; readonly residual: RecordFilter | null };
 };
 
-type Attempt = { readonly kind: 'page'; readonly page: Page } | { readonly kind: 'lost'; readonly ops: ReadonlySet<LostOp> };
+type Attempt =
+  | { readonly kind: 'page'; readonly page: Page }
+  | { readonly kind: 'lost'; readonly ops: ReadonlySet<LostOp> };
 
 const factsOf = (dataset: Dataset): { readonly source: string; readonly datasetId: string } => ({
   source: dataset.source,
@@ -214,7 +216,11 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
     switch (plan.strategy) {
       case 'refused':
         throw plan.reason === 'order-gone'
-          ? new HubError('INPUT_INVALID', 'The order this cursor belongs to is gone; start again without `after`.', facts)
+          ? new HubError(
+              'INPUT_INVALID',
+              'The order this cursor belongs to is gone; start again without `after`.',
+              facts,
+            )
           : new HubError(
               'INPUT_TOO_COSTLY',
               `The source lets only the first ${offset.toLocaleString('en-US')} records of an order be paged; add a condition.`,

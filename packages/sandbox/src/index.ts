@@ -1,3 +1,16 @@
+export { createCkanPortal } from './ckan/ckan-portal.ts';
+export type { CkanPortalOptions } from './ckan/ckan-portal.ts';
+export type {
+  CkanGroup,
+  CkanLicense,
+  CkanOrganization,
+  CkanPackage,
+  CkanResource,
+  CkanTable,
+  DatastoreField,
+  DatastoreRow,
+  DatastoreType,
+} from './ckan/ckan-dataset.ts';
 export { createOpendatasoftPortal } from './opendatasoft/opendatasoft-portal.ts';
 export type { OpendatasoftPortalOptions } from './opendatasoft/opendatasoft-portal.ts';
 export type {
@@ -8,3 +21,5 @@ export type {
 } from './opendatasoft/opendatasoft-dataset.ts';
 export type { OdsType } from './odsql/schema.ts';
 export type { PortalFault, PortalQuirks, PortalRequest, PortalTruth, SandboxPortal } from './portal.ts';
+export { startSandbox } from './sandbox.ts';
+export type { Sandbox, SandboxOptions, SandboxPortalId } from './sandbox.ts';

@@ -5,9 +5,38 @@ import type { FakeCapability, FakeLies } from './fake-source.ts';
 import { COLUMNS } from './fake-source.ts';
 
 // Small pools on purpose: equal keys, duplicates and hits must be common.
-const TEXTS = ['', 'a', 'A', 'aa', 'b', '10', '9', 'é', 'e\u0301', '%', '_', '\\', "'", '"', '--', 'a\nb', '\ufb01', '𝄞', 'x'.repeat(40)];
+const TEXTS = [
+  '',
+  'a',
+  'A',
+  'aa',
+  'b',
+  '10',
+  '9',
+  'é',
+  'e\u0301',
+  '%',
+  '_',
+  '\\',
+  "'",
+  '"',
+  '--',
+  'a\nb',
+  '\ufb01',
+  '𝄞',
+  'x'.repeat(40),
+];
 const NUMBERS = [-1.5, -1, 0, 0.1, 1, 2, 9_007_199_254_740_992, 1e300];
-const INTEGERS: readonly (number | bigint)[] = [-5, 0, 1, 7, 9_007_199_254_740_991, 9_007_199_254_740_993n, 9_007_199_254_740_994n, -9_223_372_036_854_775_807n];
+const INTEGERS: readonly (number | bigint)[] = [
+  -5,
+  0,
+  1,
+  7,
+  9_007_199_254_740_991,
+  9_007_199_254_740_993n,
+  9_007_199_254_740_994n,
+  -9_223_372_036_854_775_807n,
+];
 const DATES = ['2024', '2024-01', '2024-01-01', '2024-02-29', '1999-12-31'];
 const FULL_DATES = ['2024-01-01', '2024-02-29', '1999-12-31', '2024'];
 const INSTANTS = [
@@ -36,7 +65,9 @@ const POOLS: Readonly<Record<QueryableType, readonly RecordValue[]>> = {
   GEOMETRY: POINTS,
   JSON: OBJECTS,
 };
-const SCALARS: Readonly<Record<'STRING' | 'NUMBER' | 'INTEGER' | 'BOOLEAN' | 'DATE' | 'DATETIME', readonly ScalarValue[]>> = {
+const SCALARS: Readonly<
+  Record<'STRING' | 'NUMBER' | 'INTEGER' | 'BOOLEAN' | 'DATE' | 'DATETIME', readonly ScalarValue[]>
+> = {
   STRING: TEXTS,
   NUMBER: NUMBERS,
   INTEGER: INTEGERS,
@@ -53,7 +84,10 @@ const ID_PREFIXES = ['', 'a', 'Z', 'é', '𝄞', '\uffee', '"'];
 /** Up to 30 records with unique, hard ids, in a random order of the source. */
 export const rowsArb: fc.Arbitrary<readonly HubRecord[]> = fc
   .array(
-    fc.tuple(fc.constantFrom(...ID_PREFIXES), fc.record(Object.fromEntries(COLUMNS.map(([name, type]) => [name, valueOf(type)])))),
+    fc.tuple(
+      fc.constantFrom(...ID_PREFIXES),
+      fc.record(Object.fromEntries(COLUMNS.map(([name, type]) => [name, valueOf(type)]))),
+    ),
     { maxLength: 30 },
   )
   .map((drawn) => drawn.map(([prefix, values], index) => ({ id: `${prefix}${(index * 7) % 31}`, values })));
@@ -120,7 +154,10 @@ const { filter } = fc.letrec<{ readonly filter: RecordFilter }>((tie) => ({
 export const filterArb: fc.Arbitrary<RecordFilter | null> = fc.option(filter, { freq: 4 });
 
 const someSortArb: fc.Arbitrary<readonly SortInput[]> = fc.uniqueArray(
-  fc.record({ property: fc.constantFrom(...SCALAR_COLUMNS.map(([name]) => name)), direction: fc.constantFrom('ASC', 'DESC') }),
+  fc.record({
+    property: fc.constantFrom(...SCALAR_COLUMNS.map(([name]) => name)),
+    direction: fc.constantFrom('ASC', 'DESC'),
+  }),
   { maxLength: 3, selector: ({ property }) => property },
 );
 
@@ -130,11 +167,29 @@ export const propertiesArb: fc.Arbitrary<readonly string[] | null> = fc.option(
   fc.uniqueArray(fc.constantFrom(...COLUMNS.map(([name]) => name)), { maxLength: 4 }),
 );
 
-const OPS: readonly PredicateOp[] = ['=', '<>', '<', '<=', '>', '>=', 'in', 'between', 'like', 'isNull', 'bbox', 'withinMetres'];
+const OPS: readonly PredicateOp[] = [
+  '=',
+  '<>',
+  '<',
+  '<=',
+  '>',
+  '>=',
+  'in',
+  'between',
+  'like',
+  'isNull',
+  'bbox',
+  'withinMetres',
+];
 
 /** Of different temperaments, so that windows are as common as scans. */
 const gradesArb: fc.Arbitrary<Readonly<Partial<Record<PredicateOp, Fidelity>>>> = fc
-  .constantFrom<readonly (Fidelity | undefined)[]>(['exact'], ['exact'], ['exact', 'exact', 'exact', 'inexact'], ['exact', 'inexact', undefined])
+  .constantFrom<readonly (Fidelity | undefined)[]>(
+    ['exact'],
+    ['exact'],
+    ['exact', 'exact', 'exact', 'inexact'],
+    ['exact', 'inexact', undefined],
+  )
   .chain((grades) => fc.tuple(...OPS.map((op) => fc.constantFrom(...grades).map((grade) => [op, grade] as const))))
   .map((entries) => Object.fromEntries(entries.filter(([, grade]) => grade !== undefined)));
 
@@ -150,9 +205,18 @@ export const capabilityArb: fc.Arbitrary<FakeCapability> = fc.record({
     { weight: 2, arbitrary: fc.subarray([...SORTABLE, 'g'], { minLength: 1, maxLength: 3 }) },
     { weight: 1, arbitrary: fc.constant(null) },
   ),
-  maxPageSize: fc.oneof({ weight: 3, arbitrary: fc.integer({ min: 2, max: 9 }) }, { weight: 1, arbitrary: fc.constantFrom(1, 100) }),
-  maxWindow: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) }),
-  silentCap: fc.oneof({ weight: 3, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: fc.integer({ min: 1, max: 5 }) }),
+  maxPageSize: fc.oneof(
+    { weight: 3, arbitrary: fc.integer({ min: 2, max: 9 }) },
+    { weight: 1, arbitrary: fc.constantFrom(1, 100) },
+  ),
+  maxWindow: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
+  ),
+  silentCap: fc.oneof(
+    { weight: 3, arbitrary: fc.constant(null) },
+    { weight: 1, arbitrary: fc.integer({ min: 1, max: 5 }) },
+  ),
   statesTotal: fc.boolean(),
   scanPage: fc.integer({ min: 1, max: 12 }),
 });
@@ -173,7 +237,10 @@ export const liesArb: fc.Arbitrary<FakeLies> = fc.oneof(
 export const paceArb: fc.Arbitrary<readonly { readonly first: number; readonly used: number }[]> = fc.array(
   fc.record({
     first: fc.integer({ min: 1, max: 12 }),
-    used: fc.oneof({ weight: 4, arbitrary: fc.constant(1) }, { weight: 1, arbitrary: fc.double({ min: 0, max: 1, noNaN: true }) }),
+    used: fc.oneof(
+      { weight: 4, arbitrary: fc.constant(1) },
+      { weight: 1, arbitrary: fc.double({ min: 0, max: 1, noNaN: true }) },
+    ),
   }),
   { minLength: 1, maxLength: 5 },
 );

@@ -215,7 +215,8 @@ export function createFakeSource(
     capability: () => capability,
     async fetchWindow(_dataset, { filter, sort, offset, limit }: RecordFetch, call) {
       note(call, `window ${offset} ${limit}`);
-      if (limit < 1 || limit > can.maxPageSize) throw new Error(`asked for ${limit} rows of at most ${can.maxPageSize}`);
+      if (limit < 1 || limit > can.maxPageSize)
+        throw new Error(`asked for ${limit} rows of at most ${can.maxPageSize}`);
       if (offset < 0 || (can.maxWindow !== null && offset + limit > can.maxWindow))
         throw new Error(`asked for ${offset} + ${limit}, beyond ${can.maxWindow}`);
       for (const { property } of sort)

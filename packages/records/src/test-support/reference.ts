@@ -40,7 +40,11 @@ const fullDate = (text: string): string => {
 };
 
 /** -1, 0 or 1; null when one of them is null. */
-export function referenceCompare(a: RecordValue | undefined, b: RecordValue | undefined, type: QueryableType): number | null {
+export function referenceCompare(
+  a: RecordValue | undefined,
+  b: RecordValue | undefined,
+  type: QueryableType,
+): number | null {
   if (a === null || a === undefined || b === null || b === undefined) return null;
   if (typeof a === 'boolean' && typeof b === 'boolean') return Number(a) - Number(b);
   if ((typeof a === 'number' || typeof a === 'bigint') && (typeof b === 'number' || typeof b === 'bigint'))
@@ -121,7 +125,8 @@ export function referencePredicate(predicate: Predicate, values: HubRecord['valu
 export function referenceTruth(
   filter: RecordFilter,
   record: HubRecord,
-  decide: (predicate: Predicate, record: HubRecord) => Truth = (predicate, { values }) => referencePredicate(predicate, values),
+  decide: (predicate: Predicate, record: HubRecord) => Truth = (predicate, { values }) =>
+    referencePredicate(predicate, values),
 ): Truth {
   switch (filter.op) {
     case 'and':
@@ -154,7 +159,8 @@ export function referenceKeyOrder(sort: readonly SortKey[], a: HubRecord, b: Hub
 }
 
 /** Order of records by id alone, by code point. */
-export const referenceIdOrder = (a: HubRecord, b: HubRecord): number => compareLists(codePoints(a.id), codePoints(b.id));
+export const referenceIdOrder = (a: HubRecord, b: HubRecord): number =>
+  compareLists(codePoints(a.id), codePoints(b.id));
 
 /** The filter as a caller writes it in GraphQL. */
 export function toFilterInput(filter: RecordFilter): Readonly<Record<string, unknown>> {
