@@ -27,7 +27,10 @@ const KINDS: Readonly<Record<string, AdapterKind>> = {
   opendatasoft: {
     options: opendatasoftOptions,
     create: ({ timeZone, options, urls }, info, http, now) =>
-      createOpendatasoftAdapter({ info, baseUrl: urls[0], timeZone, options: opendatasoftOptions.parse(options) }, { http, now }),
+      createOpendatasoftAdapter(
+        { info, timeZone, options: opendatasoftOptions.parse({ publicUrl: info.homepage ?? urls[0], ...options }) },
+        { http, now },
+      ),
   },
   ckan: {
     options: ckanOptions,

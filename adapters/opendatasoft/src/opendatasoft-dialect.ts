@@ -443,9 +443,7 @@ export function createDialect(fields: ReadonlyMap<string, DialectField>, can: Di
   };
 }
 
-/**
- * Properties that fit into one `order_by` and can be spelled, in their order.
- */
+/** Properties that can be ordered by, can be spelled and fit into one `order_by`, in the given order. */
 export function orderableProperties(fields: Iterable<DialectField>): readonly string[] {
   const properties: string[] = [];
   let length = 0;

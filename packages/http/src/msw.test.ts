@@ -9,6 +9,7 @@ const BASE = 'https://portal.example/api';
 const network = defineNetwork({
   sources: [new InterceptorSource({ interceptors: [new HttpRequestInterceptor()] })],
   onUnhandledFrame: 'error',
+  context: { quiet: true },
 });
 beforeAll(() => network.enable());
 afterEach(() => network.resetHandlers());

@@ -427,7 +427,7 @@ export function createSourceHttpWith(
         clearTimeout(timer);
         call.signal.removeEventListener('abort', onAbort);
         flight.waiters.delete(waiter);
-        if (flight.trace === call.trace) flight.trace = null;
+        
       };
       const leave = (reason: HubError) => {
         settle();
@@ -444,7 +444,6 @@ export function createSourceHttpWith(
         },
         fail(reason) {
           settle();
-          // eslint-disable-next-line prefer-promise-reject-errors -- what `parse` threw is passed on as it is
           reject(reason);
         },
       };

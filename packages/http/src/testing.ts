@@ -109,8 +109,8 @@ export function chunked(body: Uint8Array, headers: Readonly<Record<string, strin
 const START = Date.parse('2026-03-01T12:00:00Z');
 
 export interface TestClock {
-  now(): number;
-  advance(ms: number): void;
+  readonly now: () => number;
+  readonly advance: (ms: number) => void;
 }
 
 export function createTestClock(): TestClock {

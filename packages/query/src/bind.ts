@@ -15,8 +15,10 @@ export const FILTER_LIMITS = {
   listLength: 500,
   /** Characters of one text value. */
   textLength: 2_000,
-  /** Numbers of positions of one geometry. */
+  /** Positions and lists of positions of one geometry. */
   positions: 5_000,
+  /** Characters of one filter written in CQL2 Text. */
+  cql2Length: 200_000,
   sortKeys: 8,
 } as const;
 
@@ -28,10 +30,19 @@ export interface SortInput {
 }
 
 const COMPARISONS = { eq: '=', ne: '<>', lt: '<', lte: '<=', gt: '>', gte: '>=' } as const;
-const OPERATORS = [...Object.keys(COMPARISONS), 'in', 'between', 'like', 'isNull', 'intersects', 'bbox', 'withinMetres'];
+const OPERATORS = [
+  ...Object.keys(COMPARISONS),
+  'in',
+  'between',
+  'like',
+  'isNull',
+  'intersects',
+  'bbox',
+  'withinMetres',
+];
 const KEYS = new Set(['and', 'or', 'not', 'property', ...OPERATORS]);
 
-const refuse = (where: string, what: string): never => {
+export const refuse = (where: string, what: string): never => {
   throw new HubError('INPUT_INVALID', `${where}: ${what}`);
 };
 
@@ -47,7 +58,7 @@ const EXAMPLE: Readonly<Record<QueryableType, string>> = {
 };
 
 const INT64 = /^-?\d{1,19}$/;
-const FULL_DATE = /^\d{4}(-\d{2}(-\d{2})?)?$/;
+const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/;
 
 function bindScalar(value: unknown, queryable: Queryable, where: string): ScalarValue {
   if (value === null) refuse(where, `null compares with nothing; use isNull: true or isNull: false.`);
@@ -61,7 +72,8 @@ function bindScalar(value: unknown, queryable: Queryable, where: string): Scalar
       if (!value.isWellFormed()) return refuse(where, 'the text is not valid Unicode (a lone surrogate).');
       return value;
     case 'INTEGER':
-      if (typeof value === 'number' && Number.isSafeInteger(value)) return value;
+      // A safe integer is one number only; -0 would be told apart from 0 where values are written out.
+      if (typeof value === 'number' && Number.isSafeInteger(value)) return value + 0;
       if (typeof value === 'string' && INT64.test(value)) {
         const big = BigInt(value);
         return Number.isSafeInteger(Number(big)) ? Number(big) : big;
@@ -71,12 +83,19 @@ function bindScalar(value: unknown, queryable: Queryable, where: string): Scalar
       return typeof value === 'number' && Number.isFinite(value) ? value : wrong();
     case 'BOOLEAN':
       return typeof value === 'boolean' ? value : wrong();
-    case 'DATE':
-      if (typeof value !== 'string' || !FULL_DATE.test(value)) return wrong();
-      if (Number.isNaN(Date.parse(value)) || !isRealDay(value)) return refuse(where, `"${value}" is not a day of the calendar.`);
-      return value;
+    case 'DATE': {
+      const match = typeof value === 'string' ? DATE.exec(value) : null;
+      if (match === null) return wrong();
+      // A date of lower precision stands for the first day of its period, as in comparisons.
+      const day = `${match[1]}-${match[2] ?? '01'}-${match[3] ?? '01'}`;
+      return isRealDay(day) ? day : refuse(where, `"${match[0]}" is not a day of the calendar.`);
+    }
     case 'DATETIME':
-      if (typeof value !== 'string' || compareValues(value, value, 'DATETIME') === null || !isRealDay(value.slice(0, 10)))
+      if (
+        typeof value !== 'string' ||
+        compareValues(value, value, 'DATETIME') === null ||
+        !isRealDay(value.slice(0, 10))
+      )
         return wrong();
       return value;
     case 'GEOMETRY':
@@ -94,7 +113,11 @@ function isRealDay(text: string): boolean {
 }
 
 function bindBbox(value: unknown, where: string): Bbox {
-  if (!Array.isArray(value) || value.length !== 4 || !value.every((part) => typeof part === 'number' && Number.isFinite(part)))
+  if (
+    !Array.isArray(value) ||
+    value.length !== 4 ||
+    !value.every((part) => typeof part === 'number' && Number.isFinite(part))
+  )
     return refuse(where, 'a bbox is four numbers: west, south, east, north.');
   const [west, south, east, north] = value as [number, number, number, number];
   if (Math.abs(west) > 180 || Math.abs(east) > 180 || Math.abs(south) > 90 || Math.abs(north) > 90)
@@ -106,6 +129,111 @@ function bindBbox(value: unknown, where: string): Bbox {
 const TEXT_ONLY = new Set(['like']);
 const GEOMETRY_ONLY = new Set(['intersects', 'bbox', 'withinMetres']);
 
+/** Finds a property by its name. `at` says where the name stands, for the message. */
+export function findQueryable(name: string, queryables: ReadonlyMap<string, Queryable>, at: string): Queryable {
+  const queryable = queryables.get(name);
+  if (queryable !== undefined) return queryable;
+  const near = suggestName(name, queryables.keys());
+  return refuse(at, `unknown property "${name.slice(0, 80)}"${near === null ? '' : `: did you mean "${near}"`}.`);
+}
+
+function bindList(value: unknown, at: string, least: number): readonly unknown[] {
+  if (!Array.isArray(value)) return refuse(at, 'expected a list.');
+  if (value.length < least) return refuse(at, `needs at least ${least} ${least === 1 ? 'entry' : 'entries'}.`);
+  if (value.length > FILTER_LIMITS.listLength)
+    throw new HubError('INPUT_TOO_COSTLY', `${at}: at most ${FILTER_LIMITS.listLength} entries.`);
+  return value;
+}
+
+/**
+ * One operator applied to one property, in the words of `FilterInput`. The three notations of a filter (GraphQL, CQL2
+ * Text, CQL2 JSON) all end here, so that types, limits and messages are the same. `spot` names the place of the value,
+ * or of one entry of it, for the message.
+ */
+export function bindOperator(
+  operator: string,
+  value: unknown,
+  queryable: Queryable,
+  spot: (entry?: number) => string,
+): RecordFilter {
+  const { name, type } = queryable;
+  if (TEXT_ONLY.has(operator) && type !== 'STRING')
+    return refuse(spot(), `only STRING properties; "${name}" is ${type}.`);
+  if (GEOMETRY_ONLY.has(operator) && type !== 'GEOMETRY')
+    return refuse(spot(), `only GEOMETRY properties; "${name}" is ${type}.`);
+  switch (operator) {
+    case 'isNull': {
+      if (typeof value !== 'boolean') return refuse(spot(), 'takes true or false.');
+      const test: Predicate = { op: 'isNull', property: name, type };
+      return value ? test : { op: 'not', args: [test] };
+    }
+    case 'in':
+      return {
+        op: 'in',
+        property: name,
+        type,
+        values: bindList(value, spot(), 1).map((entry, index) => bindScalar(entry, queryable, spot(index))),
+      };
+    case 'between': {
+      const bounds = bindList(value, spot(), 2);
+      if (bounds.length !== 2) return refuse(spot(), 'takes exactly two values, lower and upper.');
+      if (type === 'BOOLEAN') return refuse(spot(), 'true and false have no order; use eq.');
+      return {
+        op: 'between',
+        property: name,
+        type,
+        lower: bindScalar(bounds[0], queryable, spot(0)),
+        upper: bindScalar(bounds[1], queryable, spot(1)),
+      };
+    }
+    case 'like': {
+      const pattern = bindScalar(value, queryable, spot());
+      if (typeof pattern !== 'string') return refuse(spot(), 'takes a text.');
+      if (/(?<!\\)(\\\\)*\\$/.test(pattern))
+        return refuse(spot(), 'the pattern ends in a lone backslash; write \\\\ for one.');
+      return { op: 'like', property: name, type, pattern };
+    }
+    case 'intersects':
+      if (!isGeometryObject(value, FILTER_LIMITS.positions))
+        return refuse(
+          spot(),
+          `takes an RFC 7946 geometry in degrees (lon lat) with at most ${FILTER_LIMITS.positions} positions.`,
+        );
+      return { op: 'intersects', property: name, type, geometry: value };
+    case 'bbox':
+      return { op: 'bbox', property: name, type, bbox: bindBbox(value, spot()) };
+    case 'withinMetres': {
+      const near: Readonly<Record<string, unknown>> =
+        typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+      const { lon, lat, metres } = near;
+      if (typeof lon !== 'number' || typeof lat !== 'number' || !(Math.abs(lon) <= 180) || !(Math.abs(lat) <= 90))
+        return refuse(spot(), 'takes lon (-180 to 180), lat (-90 to 90) and metres.');
+      if (typeof metres !== 'number' || !(metres >= 0) || metres > 20_100_000)
+        return refuse(spot(), 'metres must be from 0 to 20,100,000.');
+      return { op: 'withinMetres', property: name, type, lon, lat, metres };
+    }
+    default: {
+      const op = COMPARISONS[operator as keyof typeof COMPARISONS];
+      if (type === 'BOOLEAN' && op !== '=' && op !== '<>')
+        return refuse(spot(), 'true and false have no order; use eq or ne.');
+      return { op, property: name, type, value: bindScalar(value, queryable, spot()) };
+    }
+  }
+}
+
+/** Counts what a filter is made of while it is read, whatever the notation. */
+export function createNodeBudget(where: string): { take(depth: number): void } {
+  let nodes = 0;
+  return {
+    take(depth) {
+      if (++nodes > FILTER_LIMITS.nodes)
+        throw new HubError('INPUT_TOO_COSTLY', `${where}: at most ${FILTER_LIMITS.nodes} conditions.`);
+      if (depth > FILTER_LIMITS.depth)
+        throw new HubError('INPUT_TOO_COSTLY', `${where}: nested deeper than ${FILTER_LIMITS.depth} levels.`);
+    },
+  };
+}
+
 /**
  * Turns a caller's filter into a tree bound to a dataset's queryables.
  *
@@ -113,24 +241,12 @@ const GEOMETRY_ONLY = new Set(['intersects', 'bbox', 'withinMetres']);
  */
 export function bindFilter(input: FilterInput, queryables: readonly Queryable[], where = 'filter'): RecordFilter {
   const byName = new Map(queryables.map((queryable) => [queryable.name, queryable]));
-  let nodes = 0;
-
-  const bindList = (value: unknown, at: string, least: number): readonly unknown[] => {
-    if (!Array.isArray(value)) return refuse(at, 'expected a list.');
-    if (value.length < least) return refuse(at, `needs at least ${least} ${least === 1 ? 'entry' : 'entries'}.`);
-    if (value.length > FILTER_LIMITS.listLength)
-      throw new HubError('INPUT_TOO_COSTLY', `${at}: at most ${FILTER_LIMITS.listLength} entries.`);
-    return value;
-  };
+  const budget = createNodeBudget(where);
 
   const bindPredicate = (given: FilterInput, keys: readonly string[], at: string): RecordFilter => {
     const name = given['property'];
     if (typeof name !== 'string') return refuse(at, 'property must be a text.');
-    const queryable = byName.get(name);
-    if (queryable === undefined) {
-      const near = suggestName(name, byName.keys());
-      return refuse(at, `unknown property "${name.slice(0, 80)}"${near === null ? '' : `: did you mean "${near}"`}.`);
-    }
+    const queryable = findQueryable(name, byName, at);
     const operators = keys.filter((key) => key !== 'property');
     const [operator] = operators;
     if (operator === undefined || operators.length > 1)
@@ -138,78 +254,18 @@ export function bindFilter(input: FilterInput, queryables: readonly Queryable[],
         at,
         `with property exactly one operator is needed (${OPERATORS.join(', ')}); found ${operators.length === 0 ? 'none' : operators.join(', ')}.`,
       );
-    const value = given[operator];
-    const { type } = queryable;
-    const spot = `${at}.${operator}`;
-    if (TEXT_ONLY.has(operator) && type !== 'STRING')
-      return refuse(spot, `only STRING properties; "${name}" is ${type}.`);
-    if (GEOMETRY_ONLY.has(operator) && type !== 'GEOMETRY')
-      return refuse(spot, `only GEOMETRY properties; "${name}" is ${type}.`);
-    switch (operator) {
-      case 'isNull': {
-        if (typeof value !== 'boolean') return refuse(spot, 'takes true or false.');
-        const test: Predicate = { op: 'isNull', property: name, type };
-        return value ? test : { op: 'not', args: [test] };
-      }
-      case 'in':
-        return {
-          op: 'in',
-          property: name,
-          type,
-          values: bindList(value, spot, 1).map((entry, index) => bindScalar(entry, queryable, `${spot}[${index}]`)),
-        };
-      case 'between': {
-        const bounds = bindList(value, spot, 2);
-        if (bounds.length !== 2) return refuse(spot, 'takes exactly two values, lower and upper.');
-        if (type === 'BOOLEAN') return refuse(spot, 'true and false have no order; use eq.');
-        return {
-          op: 'between',
-          property: name,
-          type,
-          lower: bindScalar(bounds[0], queryable, `${spot}[0]`),
-          upper: bindScalar(bounds[1], queryable, `${spot}[1]`),
-        };
-      }
-      case 'like': {
-        const pattern = bindScalar(value, queryable, spot);
-        if (typeof pattern !== 'string') return refuse(spot, 'takes a text.');
-        if (/(^|[^\\])(\\\\)*\\$/.test(pattern)) return refuse(spot, 'the pattern ends in a lone backslash; write \\\\ for one.');
-        return { op: 'like', property: name, type, pattern };
-      }
-      case 'intersects':
-        if (!isGeometryObject(value, FILTER_LIMITS.positions))
-          return refuse(
-            spot,
-            `takes an RFC 7946 geometry in degrees (lon lat) with at most ${FILTER_LIMITS.positions} positions.`,
-          );
-        return { op: 'intersects', property: name, type, geometry: value };
-      case 'bbox':
-        return { op: 'bbox', property: name, type, bbox: bindBbox(value, spot) };
-      case 'withinMetres': {
-        const near: Readonly<Record<string, unknown>> =
-          typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
-        const { lon, lat, metres } = near;
-        if (typeof lon !== 'number' || typeof lat !== 'number' || !(Math.abs(lon) <= 180) || !(Math.abs(lat) <= 90))
-          return refuse(spot, 'takes lon (-180 to 180), lat (-90 to 90) and metres.');
-        if (typeof metres !== 'number' || !(metres >= 0) || metres > 20_100_000)
-          return refuse(spot, 'metres must be from 0 to 20,100,000.');
-        return { op: 'withinMetres', property: name, type, lon, lat, metres };
-      }
-      default: {
-        const op = COMPARISONS[operator as keyof typeof COMPARISONS];
-        if (type === 'BOOLEAN' && op !== '=' && op !== '<>')
-          return refuse(spot, 'true and false have no order; use eq or ne.');
-        return { op, property: name, type, value: bindScalar(value, queryable, spot) };
-      }
-    }
+    return bindOperator(
+      operator,
+      given[operator],
+      queryable,
+      (entry) => `${at}.${operator}${entry === undefined ? '' : `[${entry}]`}`,
+    );
   };
 
   const bindNode = (given: unknown, at: string, depth: number): RecordFilter => {
-    if (typeof given !== 'object' || given === null || Array.isArray(given)) return refuse(at, 'expected a filter object.');
-    if (++nodes > FILTER_LIMITS.nodes)
-      throw new HubError('INPUT_TOO_COSTLY', `${where}: at most ${FILTER_LIMITS.nodes} conditions.`);
-    if (depth > FILTER_LIMITS.depth)
-      throw new HubError('INPUT_TOO_COSTLY', `${where}: nested deeper than ${FILTER_LIMITS.depth} levels.`);
+    if (typeof given !== 'object' || given === null || Array.isArray(given))
+      return refuse(at, 'expected a filter object.');
+    budget.take(depth);
     const node = given as FilterInput;
     const keys = Object.keys(node).filter((key) => node[key] !== undefined);
     const unknown = keys.find((key) => !KEYS.has(key));
@@ -217,14 +273,20 @@ export function bindFilter(input: FilterInput, queryables: readonly Queryable[],
     const heads = keys.filter((key) => key === 'and' || key === 'or' || key === 'not' || key === 'property');
     const [head] = heads;
     if (head === undefined || heads.length > 1)
-      return refuse(at, `exactly one of and, or, not, property is needed; found ${heads.length === 0 ? 'none' : heads.join(', ')}.`);
+      return refuse(
+        at,
+        `exactly one of and, or, not, property is needed; found ${heads.length === 0 ? 'none' : heads.join(', ')}.`,
+      );
     if (head === 'property') return bindPredicate(node, keys, at);
-    if (keys.length > 1) return refuse(at, `${head} stands alone; move ${keys.filter((key) => key !== head).join(', ')} inside it.`);
+    if (keys.length > 1)
+      return refuse(at, `${head} stands alone; move ${keys.filter((key) => key !== head).join(', ')} inside it.`);
     if (head === 'not') return { op: 'not', args: [bindNode(node['not'], `${at}.not`, depth + 1)] };
     const op = head === 'and' ? 'and' : 'or';
     return {
       op,
-      args: bindList(node[op], `${at}.${op}`, 1).map((entry, index) => bindNode(entry, `${at}.${op}[${index}]`, depth + 1)),
+      args: bindList(node[op], `${at}.${op}`, 1).map((entry, index) =>
+        bindNode(entry, `${at}.${op}[${index}]`, depth + 1),
+      ),
     };
   };
 
@@ -239,8 +301,14 @@ export function bindSort(input: readonly SortInput[], queryables: readonly Query
   return input.map(({ property, direction }, index) => {
     const queryable = queryables.find(({ name }) => name === property);
     if (queryable === undefined) {
-      const near = suggestName(property, queryables.map(({ name }) => name));
-      return refuse(`sortBy[${index}]`, `unknown property "${property.slice(0, 80)}"${near === null ? '' : `: did you mean "${near}"`}.`);
+      const near = suggestName(
+        property,
+        queryables.map(({ name }) => name),
+      );
+      return refuse(
+        `sortBy[${index}]`,
+        `unknown property "${property.slice(0, 80)}"${near === null ? '' : `: did you mean "${near}"`}.`,
+      );
     }
     if (queryable.type === 'GEOMETRY' || queryable.type === 'JSON')
       return refuse(`sortBy[${index}]`, `property "${property}" is ${queryable.type} and has no order.`);

@@ -23,7 +23,8 @@ interface Instant {
   readonly beyond: number;
 }
 
-const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(?::\d{2}(?:\.(\d+))?)?(?:[Zz]|[+-]\d{2}:?\d{2})$/;
+/** RFC 3339 has no 24th hour, which Date.parse takes for the next day. Seconds and the offset's colon may be missing. */
+const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):\d{2}(?::\d{2}(?:\.(\d+))?)?(?:[Zz]|[+-]\d{2}:?\d{2})$/;
 
 function toInstant(text: string): Instant | null {
   const match = RFC3339.exec(text);
@@ -46,7 +47,11 @@ function toFullDate(text: string): string | null {
  * Compares two values of one type. Null when they cannot be compared: one is null, or is not of the type at all.
  * Text by code point, numbers by value (big integers exactly), times as instants.
  */
-export function compareValues(a: RecordValue | undefined, b: RecordValue | undefined, type: QueryableType): number | null {
+export function compareValues(
+  a: RecordValue | undefined,
+  b: RecordValue | undefined,
+  type: QueryableType,
+): number | null {
   if (a === null || b === null || a === undefined || b === undefined) return null;
   switch (type) {
     case 'STRING':
@@ -55,6 +60,7 @@ export function compareValues(a: RecordValue | undefined, b: RecordValue | undef
     case 'NUMBER':
       if ((typeof a !== 'number' && typeof a !== 'bigint') || (typeof b !== 'number' && typeof b !== 'bigint'))
         return null;
+      if (Number.isNaN(a) || Number.isNaN(b)) return null;
       return a < b ? -1 : a > b ? 1 : 0;
     case 'BOOLEAN':
       return typeof a === 'boolean' && typeof b === 'boolean' ? Number(a) - Number(b) : null;

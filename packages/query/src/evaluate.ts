@@ -1,8 +1,8 @@
-import type { Geometry, HubRecord, RecordValue } from '@civex/model';
+import type { HubRecord } from '@civex/model';
 import { compareValues } from './compare.ts';
 import type { Predicate, RecordFilter } from './filter.ts';
 import { isPredicate } from './filter.ts';
-import { geometryIntersectsBbox, geometriesIntersect, isWithinMetres } from './geometry.ts';
+import { geometriesIntersect, geometryIntersectsBbox, isGeometryValue, isWithinMetres } from './geometry.ts';
 
 /** SQL's three truth values; null is unknown. */
 type Truth = boolean | null;
@@ -48,9 +48,6 @@ function createLikeMatcher(pattern: string): (text: string) => boolean {
   };
 }
 
-const isGeometry = (value: RecordValue | undefined): value is RecordValue & Geometry =>
-  typeof value === 'object' && value !== null && !Array.isArray(value) && 'type' in value;
-
 function compilePredicate(predicate: Predicate): (values: Values) => Truth {
   const { property, type } = predicate;
   switch (predicate.op) {
@@ -84,17 +81,17 @@ function compilePredicate(predicate: Predicate): (values: Values) => Truth {
     case 'intersects':
       return (values) => {
         const value = values[property];
-        return isGeometry(value) ? geometriesIntersect(value, predicate.geometry) : null;
+        return isGeometryValue(value) ? geometriesIntersect(value, predicate.geometry) : null;
       };
     case 'bbox':
       return (values) => {
         const value = values[property];
-        return isGeometry(value) ? geometryIntersectsBbox(value, predicate.bbox) : null;
+        return isGeometryValue(value) ? geometryIntersectsBbox(value, predicate.bbox) : null;
       };
     case 'withinMetres':
       return (values) => {
         const value = values[property];
-        return isGeometry(value) ? isWithinMetres(value, predicate) : null;
+        return isGeometryValue(value) ? isWithinMetres(value, predicate) : null;
       };
     case '=':
     case '<>':

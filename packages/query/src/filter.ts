@@ -69,7 +69,10 @@ export function toCql2Json(filter: RecordFilter): unknown {
     case 'in':
       return { op: 'in', args: [property, filter.values.map((value) => literal(value, filter.type))] };
     case 'between':
-      return { op: 'between', args: [property, literal(filter.lower, filter.type), literal(filter.upper, filter.type)] };
+      return {
+        op: 'between',
+        args: [property, literal(filter.lower, filter.type), literal(filter.upper, filter.type)],
+      };
     case 'like':
       return { op: 'like', args: [property, filter.pattern] };
     case 'isNull':

@@ -90,14 +90,45 @@ function isPosition(value: unknown): boolean {
   );
 }
 
-function hasPositions(value: unknown, depth: number, budget: { left: number }): boolean {
+interface Budget {
+  left: number;
+}
+
+function hasPositions(value: unknown, depth: number, budget: Budget): boolean {
   if (--budget.left < 0) return false;
   if (depth === 0) return isPosition(value);
   return Array.isArray(value) && value.length > 0 && value.every((part) => hasPositions(part, depth - 1, budget));
 }
 
-/** True for an RFC 7946 geometry in degrees. `maxPositions` bounds its size; collections nest 4 deep at most. */
-export function isGeometryObject(value: unknown, maxPositions: number, depth = 4): value is Geometry {
+const isRing = (ring: readonly unknown[]): boolean => {
+  const [first] = ring;
+  const last = ring.at(-1);
+  return (
+    ring.length >= 4 &&
+    Array.isArray(first) &&
+    Array.isArray(last) &&
+    first.length === last.length &&
+    first.every((part, index) => part === last[index])
+  );
+};
+
+/** The lines and rings of coordinates whose nesting has been checked. */
+function hasLawfulLines(type: string, coordinates: unknown): boolean {
+  switch (type) {
+    case 'LineString':
+      return (coordinates as readonly unknown[]).length >= 2;
+    case 'MultiLineString':
+      return (coordinates as readonly (readonly unknown[])[]).every((line) => line.length >= 2);
+    case 'Polygon':
+      return (coordinates as readonly (readonly unknown[])[]).every(isRing);
+    case 'MultiPolygon':
+      return (coordinates as readonly (readonly (readonly unknown[])[])[]).every((rings) => rings.every(isRing));
+    default:
+      return true;
+  }
+}
+
+function isLawful(value: unknown, budget: Budget, depth: number): value is Geometry {
   if (typeof value !== 'object' || value === null || !('type' in value) || typeof value.type !== 'string') return false;
   if (value.type === 'GeometryCollection') {
     const parts: unknown = 'geometries' in value ? value.geometries : undefined;
@@ -105,14 +136,23 @@ export function isGeometryObject(value: unknown, maxPositions: number, depth = 4
       depth > 0 &&
       Array.isArray(parts) &&
       parts.length > 0 &&
-      parts.length <= maxPositions &&
-      parts.every((part) => isGeometryObject(part, maxPositions, depth - 1))
+      parts.every((part) => --budget.left >= 0 && isLawful(part, budget, depth - 1))
     );
   }
   const levels = Object.hasOwn(DEPTH, value.type) ? DEPTH[value.type] : undefined;
   if (levels === undefined || !('coordinates' in value)) return false;
-  if (!hasPositions(value.coordinates, levels, { left: maxPositions })) return false;
-  if (value.type === 'LineString') return (value.coordinates as unknown[]).length >= 2;
-  const polygons = value.type === 'Polygon' ? [value.coordinates] : value.type === 'MultiPolygon' ? value.coordinates : [];
-  return (polygons as unknown[][][]).every((rings) => rings.every((ring) => ring.length >= 4));
+  return hasPositions(value.coordinates, levels, budget) && hasLawfulLines(value.type, value.coordinates);
+}
+
+/**
+ * True for an RFC 7946 geometry in degrees: lines of two positions or more, rings of four or more that close.
+ * `maxPositions` bounds positions and lists together, over the whole geometry; collections nest 4 deep at most.
+ */
+export function isGeometryObject(value: unknown, maxPositions: number): value is Geometry {
+  return isLawful(value, { left: maxPositions }, 4);
+}
+
+/** True for a geometry of a record, whose size was bounded on its way in; collections nest 64 deep at most. */
+export function isGeometryValue(value: unknown): value is Geometry {
+  return isLawful(value, { left: Number.MAX_SAFE_INTEGER }, 64);
 }

@@ -1,7 +1,18 @@
-export type { Connective, Comparison, Fidelity, Predicate, PredicateOp, RecordFilter, ScalarValue, SortKey } from './filter.ts';
+export type {
+  Connective,
+  Comparison,
+  Fidelity,
+  Predicate,
+  PredicateOp,
+  RecordFilter,
+  ScalarValue,
+  SortKey,
+} from './filter.ts';
 export { isPredicate, toCql2Json } from './filter.ts';
 export { bindFilter, bindSort, FILTER_LIMITS } from './bind.ts';
 export type { FilterInput, SortInput } from './bind.ts';
+export { parseCql2Json } from './cql2-json.ts';
+export { parseCql2Text } from './cql2-text.ts';
 export { createPredicate, evaluateFilter } from './evaluate.ts';
 export { compareCodePoints, compareValues, createRecordComparator } from './compare.ts';
 export { splitFilter } from './plan.ts';

@@ -185,6 +185,14 @@ describe('a window', () => {
     });
   });
 
+  test('with more records than were asked for is an error', async () => {
+    const source = createFakeSource(ROWS, FULL_CAPABILITY, { ignoresLimit: true });
+    await expect(open().query(ask(source), createCall())).rejects.toMatchObject({
+      code: 'SOURCE_MALFORMED',
+      message: 'The source returned more records than were asked for.',
+    });
+  });
+
   test('with a total below what was seen states none', async () => {
     const source = createFakeSource(ROWS, FULL_CAPABILITY, { total: 2 });
     expect(await open().query(ask(source), createCall())).toMatchObject({
@@ -265,6 +273,19 @@ describe('a scan', () => {
     const second = await open().query(ask(source, { sortBy, first: 100, after: first.endCursor }), createCall());
     expect([...idsOf(first), ...idsOf(second)]).toEqual(Array.from({ length: 200 }, (_, index) => `r${index}`));
     expect(second).toMatchObject({ hasNextPage: true, totalCount: 5_000 });
+  });
+
+  test('knows of a next page when the least records come first', async () => {
+    const source = createFakeSource(ROWS, SCAN_ONLY);
+    const facet: RecordsFacet = {
+      ...source.adapter.records!,
+      async *scan() {
+        yield Array.from({ length: 3_000 }, (_, index) => rowOf(10_000 + index));
+      },
+    };
+    const result = await open().query(ask({ adapter: createAdapter(facet), dataset: source.dataset }), createCall());
+    expect(idsOf(result)).toEqual(['r10000', 'r10001', 'r10002']);
+    expect(result).toMatchObject({ hasNextPage: true, totalCount: 3_000 });
   });
 
   test('reads as many records as allowed', async () => {
@@ -348,6 +369,16 @@ describe('a source caught', () => {
     expect(idsOf(again)).toEqual(['r3', 'r5', 'r7', 'r9']);
     expect(again.plan.scannedRecords).toBe(7);
     expect(lost).toHaveLength(1);
+  });
+
+  test('during a scan loses the operator and is read again without it', async () => {
+    const lost: string[] = [];
+    const door = open({ onCapabilityLost: (_source, _dataset, op) => lost.push(op) });
+    const source = createFakeSource(ROWS, { ...FULL_CAPABILITY, sourceOrder: null }, { ignores: '=' });
+    const result = await door.query(ask(source, { filter: ODD }), createCall());
+    expect(idsOf(result)).toEqual(['r1', 'r3', 'r5']);
+    expect(result.plan).toMatchObject({ pushed: null, residual: { op: '=' }, scannedRecords: 20 });
+    expect(lost).toEqual(['=']);
   });
 
   test('sorting wrongly loses sort only', async () => {

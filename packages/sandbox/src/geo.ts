@@ -73,7 +73,9 @@ export function parseWkt(text: string): Shape | null {
   }
   if (!Array.isArray(value)) return null;
   if (kind === 'point') {
-    const points = multi ? value.map((entry) => (Array.isArray(entry) && isNumberPair(entry[0]) ? entry[0] : entry)) : value;
+    const points = multi
+      ? value.map((entry) => (Array.isArray(entry) && isNumberPair(entry[0]) ? entry[0] : entry))
+      : value;
     return !multi && points.length !== 1 ? null : toShape({ type: 'MultiPoint', coordinates: points });
   }
   const type = `${multi ? 'Multi' : ''}${kind === 'linestring' ? 'LineString' : 'Polygon'}`;

@@ -1,3 +1,5 @@
+export { createBenchPortals } from './bench.ts';
+export type { BenchOptions } from './bench.ts';
 export { createCkanPortal } from './ckan/ckan-portal.ts';
 export type { CkanPortalOptions } from './ckan/ckan-portal.ts';
 export type {

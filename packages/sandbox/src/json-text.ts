@@ -13,3 +13,10 @@ export function toJsonText(value: unknown): string {
     return JSON.stringify(value, bigintAsDigits);
   }
 }
+
+/** A scalar as the text a facet or a word search sees; anything else as JSON. Null is the empty text. */
+export function toPlainText(value: unknown): string {
+  if (value === null || value === undefined) return '';
+  if (typeof value === 'string') return value;
+  return typeof value === 'object' ? toJsonText(value) : String(value as number | bigint | boolean);
+}

@@ -1,5 +1,6 @@
 import { createCkanPortal } from './ckan/ckan-portal.ts';
 import { BORDEAUX_DATASETS } from './data/bordeaux.ts';
+import { LEICESTER_DATASETS } from './data/leicester.ts';
 import {
   MEXICO_GROUPS,
   MEXICO_LICENSES,
@@ -7,6 +8,14 @@ import {
   MEXICO_PACKAGES,
   MEXICO_SITE_URL,
 } from './data/mexico-city.ts';
+import {
+  AQUITAINE_GROUPS,
+  AQUITAINE_LICENSES,
+  AQUITAINE_ORGANIZATIONS,
+  AQUITAINE_PACKAGES,
+  AQUITAINE_SITE_URL,
+} from './data/nouvelle-aquitaine.ts';
+import { UMEA_DATASETS } from './data/umea.ts';
 import { createOpendatasoftPortal } from './opendatasoft/opendatasoft-portal.ts';
 import type { SandboxPortal } from './portal.ts';
 
@@ -27,7 +36,7 @@ export interface Sandbox {
 }
 
 /** Starts the five sample portals on the loopback interface. */
-export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
+export function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const shared = (id: SandboxPortalId): { id: string; port: number; now?: () => number } => ({
     id,
     port: options.ports?.[id] ?? 0,
@@ -40,6 +49,18 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       language: 'fr',
       datasets: BORDEAUX_DATASETS,
     }),
+    createOpendatasoftPortal({
+      ...shared('umea'),
+      title: 'Öppna data Umeå',
+      language: 'sv',
+      datasets: UMEA_DATASETS,
+    }),
+    createOpendatasoftPortal({
+      ...shared('leicester'),
+      title: 'Open Leicester',
+      language: 'en',
+      datasets: LEICESTER_DATASETS,
+    }),
     createCkanPortal({
       ...shared('mexico-city'),
       title: 'Portal de Datos Abiertos de la CDMX',
@@ -50,7 +71,22 @@ export async function startSandbox(options: SandboxOptions = {}): Promise<Sandbo
       groups: MEXICO_GROUPS,
       licenses: MEXICO_LICENSES,
     }),
+    createCkanPortal({
+      ...shared('nouvelle-aquitaine'),
+      title: 'Données ouvertes Nouvelle-Aquitaine',
+      language: 'fr',
+      siteUrl: AQUITAINE_SITE_URL,
+      packages: AQUITAINE_PACKAGES,
+      organizations: AQUITAINE_ORGANIZATIONS,
+      groups: AQUITAINE_GROUPS,
+      licenses: AQUITAINE_LICENSES,
+    }),
   ];
+  return gatherPortals(starting);
+}
+
+/** Waits for all portals; when one cannot start, the others are closed again. */
+export async function gatherPortals(starting: readonly Promise<SandboxPortal>[]): Promise<Sandbox> {
   const started = await Promise.allSettled(starting);
   const portals = started.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : []));
   const close = async (): Promise<void> => {

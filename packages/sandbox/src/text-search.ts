@@ -1,6 +1,9 @@
 /** Lower case without accents, so that "Vélo", "velo" and a decomposed "Vélo" are one word. */
 export function foldText(text: string): string {
-  return text.normalize('NFD').replace(/\p{M}+/gu, '').toLowerCase();
+  return text
+    .normalize('NFD')
+    .replace(/\p{M}+/gu, '')
+    .toLowerCase();
 }
 
 /** The words of a text: runs of letters and digits, folded. */

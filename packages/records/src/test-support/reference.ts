@@ -1,5 +1,6 @@
 import type { HubRecord, QueryableType, RecordValue } from '@civex/model';
 import type { Predicate, RecordFilter, SortKey } from '@civex/query';
+import { isPredicate } from '@civex/query';
 
 // A second implementation of what filters and sorts mean. It shares no code with the one it is held against, and is
 // written for plainness, not for speed.
@@ -105,7 +106,7 @@ export function referencePredicate(predicate: Predicate, values: HubRecord['valu
     case 'between':
       return against(predicate.lower) >= 0 && against(predicate.upper) <= 0;
     case 'like':
-      return like(Array.from(String(value)), Array.from(predicate.pattern));
+      return like(Array.from(typeof value === 'string' ? value : ''), Array.from(predicate.pattern));
     case 'bbox': {
       const point = pointOf(value);
       if (point === null) return null;
@@ -128,20 +129,14 @@ export function referenceTruth(
   decide: (predicate: Predicate, record: HubRecord) => Truth = (predicate, { values }) =>
     referencePredicate(predicate, values),
 ): Truth {
-  switch (filter.op) {
-    case 'and':
-    case 'or': {
-      const truths = filter.args.map((arg) => referenceTruth(arg, record, decide));
-      if (truths.includes(filter.op === 'or')) return filter.op === 'or';
-      return truths.includes(null) ? null : filter.op === 'and';
-    }
-    case 'not': {
-      const truth = referenceTruth(filter.args[0], record, decide);
-      return truth === null ? null : !truth;
-    }
-    default:
-      return decide(filter, record);
+  if (isPredicate(filter)) return decide(filter, record);
+  const truths = filter.args.map((arg) => referenceTruth(arg, record, decide));
+  if (filter.op === 'not') {
+    const [truth = null] = truths;
+    return truth === null ? null : !truth;
   }
+  if (truths.includes(filter.op === 'or')) return filter.op === 'or';
+  return truths.includes(null) ? null : filter.op === 'and';
 }
 
 /** The sort keys alone, nulls last in both directions. */
@@ -185,7 +180,12 @@ export function toFilterInput(filter: RecordFilter): Readonly<Record<string, unk
       return { property: filter.property, withinMetres: { lon: filter.lon, lat: filter.lat, metres: filter.metres } };
     case 'intersects':
       return { property: filter.property, intersects: filter.geometry };
-    default: {
+    case '=':
+    case '<>':
+    case '<':
+    case '<=':
+    case '>':
+    case '>=': {
       const names = { '=': 'eq', '<>': 'ne', '<': 'lt', '<=': 'lte', '>': 'gt', '>=': 'gte' } as const;
       return { property: filter.property, [names[filter.op]]: plain(filter.value) };
     }

@@ -17,7 +17,18 @@ export interface CkanLicense {
 }
 
 /** PostgreSQL types as `datastore_search` names them. */
-export type DatastoreType = 'int' | 'int4' | 'int8' | 'numeric' | 'float8' | 'text' | 'bool' | 'json' | '_text' | 'timestamp' | 'date';
+export type DatastoreType =
+  | 'int'
+  | 'int4'
+  | 'int8'
+  | 'numeric'
+  | 'float8'
+  | 'text'
+  | 'bool'
+  | 'json'
+  | '_text'
+  | 'timestamp'
+  | 'date';
 
 export interface DatastoreField {
   readonly id: string;
@@ -147,12 +158,14 @@ export function loadPackage(spec: CkanPackage, registers: CkanRegisters): Loaded
       resource_type: null,
       size: resource.size ?? null,
       state: 'active',
-      url: resource.url ?? `${registers.siteUrl}/dataset/${id}/resource/${resourceId}/download/${resourceId}.${extension}`,
+      url:
+        resource.url ?? `${registers.siteUrl}/dataset/${id}/resource/${resourceId}/download/${resourceId}.${extension}`,
       url_type: resource.url === undefined ? 'upload' : null,
       ...resource.custom,
     };
   });
-  const organization = spec.organization === undefined ? null : (registers.organizations.get(spec.organization) ?? null);
+  const organization =
+    spec.organization === undefined ? null : (registers.organizations.get(spec.organization) ?? null);
   const license = registers.licenses.get(spec.licenseId ?? '');
   const body: Record<string, unknown> = {
     author: spec.author ?? '',

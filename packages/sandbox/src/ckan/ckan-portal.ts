@@ -66,7 +66,9 @@ function readParameters(request: PortalRequest, contentType: string): Parameters
     throw new BareRefusal('Bad request - JSON Error: Error decoding JSON data.');
   }
   if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed))
-    throw new BareRefusal('Bad request - JSON Error: Request data JSON decoded to a value but it needs to be a dictionary.');
+    throw new BareRefusal(
+      'Bad request - JSON Error: Request data JSON decoded to a value but it needs to be a dictionary.',
+    );
   return parsed as Parameters;
 }
 
@@ -95,11 +97,12 @@ export function createCkanPortal(options: CkanPortalOptions): Promise<SandboxPor
   const registers = { siteUrl, organizations, groups, licenses: new Map(licenses.map((entry) => [entry.id, entry])) };
 
   const packages = options.packages.map((spec) => indexPackage(loadPackage(spec, registers)));
-  const byKey = new Map(packages.flatMap((entry) => [
-    [entry.loaded.id, entry] as const,
-    [entry.loaded.spec.name, entry] as const,
-  ]));
-  const tables = new Map(packages.flatMap(({ loaded }) => loaded.tables.map((table) => [table.resourceId, table] as const)));
+  const byKey = new Map(
+    packages.flatMap((entry) => [[entry.loaded.id, entry] as const, [entry.loaded.spec.name, entry] as const]),
+  );
+  const tables = new Map(
+    packages.flatMap(({ loaded }) => loaded.tables.map((table) => [table.resourceId, table] as const)),
+  );
 
   const required = (parameters: Parameters, name: string): string => {
     const value = parameters[name];
@@ -122,7 +125,9 @@ export function createCkanPortal(options: CkanPortalOptions): Promise<SandboxPor
 
   const packagesOf = (kind: 'organization' | 'groups', name: string): Readonly<Record<string, unknown>>[] =>
     packages
-      .filter(({ document }) => document.strings[kind]?.includes(name) && document.strings['dataset_type']?.[0] === 'dataset')
+      .filter(
+        ({ document }) => document.strings[kind]?.includes(name) && document.strings['dataset_type']?.[0] === 'dataset',
+      )
       .map(({ loaded }) => loaded.body);
 
   const listOwners = (
@@ -167,13 +172,17 @@ export function createCkanPortal(options: CkanPortalOptions): Promise<SandboxPor
   };
 
   const datastoreSearch = (parameters: Parameters, quirks: PortalQuirks, request: PortalRequest): unknown => {
-    const id = typeof parameters['resource_id'] === 'string' ? required(parameters, 'resource_id') : required(parameters, 'id');
+    const id =
+      typeof parameters['resource_id'] === 'string' ? required(parameters, 'resource_id') : required(parameters, 'id');
     const table = findTable(id);
     const format = parameters['records_format'] ?? 'objects';
-    if (format !== 'objects' && format !== 'lists') throw errors.validation({ records_format: [`invalid value "${String(format as string)}"`] });
+    if (format !== 'objects' && format !== 'lists')
+      throw errors.validation({ records_format: [`invalid value "${String(format as string)}"`] });
     const { fields, rows, total, limit, offset } = searchTable(table, parameters, language, quirks, errors);
     const includeTotal = toBoolean(parameters['include_total'], true);
-    const query = new URLSearchParams(request.method === 'GET' ? request.search : `resource_id=${encodeURIComponent(id)}`);
+    const query = new URLSearchParams(
+      request.method === 'GET' ? request.search : `resource_id=${encodeURIComponent(id)}`,
+    );
     const link = (from: number): string => {
       const copy = new URLSearchParams(query);
       copy.delete('offset');
@@ -194,13 +203,18 @@ export function createCkanPortal(options: CkanPortalOptions): Promise<SandboxPor
       records: format === 'lists' ? rows.map((row) => fields.map((field) => row[field.id] ?? null)) : rows,
       fields,
       // Always there, past the end as well.
-      _links: { start: link(0), next: link(offset + limit), ...(offset > 0 ? { prev: link(Math.max(0, offset - limit)) } : {}) },
+      _links: {
+        start: link(0),
+        next: link(offset + limit),
+        ...(offset > 0 ? { prev: link(Math.max(0, offset - limit)) } : {}),
+      },
       ...(includeTotal ? { total: Math.max(0, total + (quirks.wrongTotal ?? 0)), total_was_estimated: false } : {}),
     };
   };
 
   const datastoreInfo = (parameters: Parameters): unknown => {
-    const id = typeof parameters['resource_id'] === 'string' ? required(parameters, 'resource_id') : required(parameters, 'id');
+    const id =
+      typeof parameters['resource_id'] === 'string' ? required(parameters, 'resource_id') : required(parameters, 'id');
     const table = findTable(id);
     return {
       meta: { id, count: table.rows().length, table_type: 'BASE TABLE', size: 0, db_size: 0, idx_size: 0, aliases: [] },
@@ -282,15 +296,30 @@ export function createCkanPortal(options: CkanPortalOptions): Promise<SandboxPor
     const { format = 'csv', bom, ...parameters } = fromPairs(new URLSearchParams(request.search));
     if (format !== 'csv' && format !== 'json') return plain(400, 'format');
     try {
-      const { fields, rows } = searchTable(table, parameters, language, { ...quirks, capsSilentlyAt: Infinity }, errors, Infinity, Infinity);
+      const { fields, rows } = searchTable(
+        table,
+        parameters,
+        language,
+        { ...quirks, capsSilentlyAt: Infinity },
+        errors,
+        Infinity,
+        Infinity,
+      );
       const mark = toBoolean(bom, false) ? '\uFEFF' : '';
       if (format === 'json') {
         const lines = rows.map((row) => `    ${toJsonText(fields.map((field) => row[field.id] ?? null))}`);
         const head = fields.map(({ id: name, type }) => `    ${JSON.stringify({ type, id: name })}`).join(',\n');
         const body = [`${mark}{\n  "fields": [\n${head}\n  ],\n  "records": [`, '\n', lines.join(',\n'), '\n]}\n'];
-        return { status: 200, headers: { ...JSON_HEADERS, 'content-disposition': `attachment; filename="${id}.json"` }, body };
+        return {
+          status: 200,
+          headers: { ...JSON_HEADERS, 'content-disposition': `attachment; filename="${id}.json"` },
+          body,
+        };
       }
-      const headers = { 'content-type': 'text/csv; charset=utf-8', 'content-disposition': `attachment; filename="${id}.csv"` };
+      const headers = {
+        'content-type': 'text/csv; charset=utf-8',
+        'content-disposition': `attachment; filename="${id}.csv"`,
+      };
       const lines = rows.map((row) => toCsvLine(fields.map((field) => row[field.id])));
       return { status: 200, headers, body: [mark + toCsvLine(fields.map((field) => field.id)), ...lines] };
     } catch (error) {
@@ -348,9 +377,9 @@ function toCsvLine(cells: readonly unknown[]): string {
   const texts = cells.map((cell) => {
     if (cell === null || cell === undefined) return '';
     // Python's csv module writes booleans in its own spelling.
-    const text = typeof cell === 'string' ? cell : typeof cell === 'boolean' ? (cell ? 'True' : 'False') : toJsonText(cell);
+    const text =
+      typeof cell === 'string' ? cell : typeof cell === 'boolean' ? (cell ? 'True' : 'False') : toJsonText(cell);
     return /["\r\n,]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   });
   return `${texts.join(',')}\r\n`;
 }
-

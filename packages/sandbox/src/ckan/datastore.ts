@@ -1,4 +1,4 @@
-import { toJsonText } from '../json-text.ts';
+import { toJsonText, toPlainText } from '../json-text.ts';
 import { collatorOf } from '../odsql/query.ts';
 import type { PortalQuirks } from '../portal.ts';
 import { toTokens } from '../text-search.ts';
@@ -10,8 +10,10 @@ const MAX_ROWS = 32_000;
 const DEFAULT_ROWS = 100;
 
 const PARAMETERS: ReadonlySet<string> = new Set(
-  ('resource_id id filters q full_text plain language distinct limit offset fields sort include_total records_format ' +
-    'total_estimation_threshold').split(' '),
+  (
+    'resource_id id filters q full_text plain language distinct limit offset fields sort include_total records_format ' +
+    'total_estimation_threshold'
+  ).split(' '),
 );
 
 /** The parameters of one search; the portal has parsed them from the query or the body. */
@@ -22,7 +24,8 @@ const isNumber = (type: DatastoreType): boolean => ['int', 'int4', 'int8', 'nume
 /** Decimals written in a text compare by value; whole ones beyond 2^53 exactly. */
 function parseNumber(text: string, type: DatastoreType): number | bigint | null {
   const isWhole = type !== 'numeric' && type !== 'float8';
-  if (isWhole ? !/^\s*[+-]?\d+\s*$/.test(text) : !/^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/.test(text)) return null;
+  if (isWhole ? !/^\s*[+-]?\d+\s*$/.test(text) : !/^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$/.test(text))
+    return null;
   const value = Number(text);
   return isWhole && !Number.isSafeInteger(value) ? BigInt(text.trim()) : value;
 }
@@ -56,7 +59,16 @@ function toOperand(value: unknown, type: DatastoreType): unknown {
   }
   if (type === 'bool') {
     if (typeof value === 'boolean') return value;
-    const known: Readonly<Record<string, boolean>> = { true: true, t: true, yes: true, '1': true, false: false, f: false, no: false, '0': false };
+    const known: Readonly<Record<string, boolean>> = {
+      true: true,
+      t: true,
+      yes: true,
+      '1': true,
+      false: false,
+      f: false,
+      no: false,
+      '0': false,
+    };
     const parsed = typeof value === 'string' ? known[value.trim().toLowerCase()] : undefined;
     if (parsed === undefined) throw new InvalidInput();
     return parsed;
@@ -118,7 +130,12 @@ export function searchTable(
   const readCount = (name: string, fallback: number): number => {
     const value = parameters[name];
     if (value === undefined || value === null || value === '') return fallback;
-    const count = typeof value === 'number' ? value : typeof value === 'string' && /^[+-]?\d+$/.test(value.trim()) ? Number(value) : Number.NaN;
+    const count =
+      typeof value === 'number'
+        ? value
+        : typeof value === 'string' && /^[+-]?\d+$/.test(value.trim())
+          ? Number(value)
+          : Number.NaN;
     if (!Number.isInteger(count)) throw errors.validation({ [name]: [errors.text('invalidInteger')] });
     if (count < 0) throw errors.validation({ [name]: [errors.text('naturalNumber')] });
     return count;
@@ -144,7 +161,8 @@ export function searchTable(
       }
   }
   if (filters !== undefined && filters !== null) {
-    if (typeof filters !== 'object' || Array.isArray(filters)) throw errors.validation({ filters: ['Not a json object'] });
+    if (typeof filters !== 'object' || Array.isArray(filters))
+      throw errors.validation({ filters: ['Not a json object'] });
     for (const [name, given] of Object.entries(filters)) {
       const field = byName.get(name);
       if (field === undefined) {
@@ -183,8 +201,8 @@ export function searchTable(
     const perField = typeof q === 'object' ? Object.entries(q) : [['', String(q as string)] as const];
     const textOf = (row: DatastoreRow, name: string): string =>
       name === ''
-        ? table.fields.map(({ id }) => (id === '_id' ? '' : String(row[id] ?? ''))).join(' ')
-        : String(row[name] ?? '');
+        ? table.fields.map(({ id }) => (id === '_id' ? '' : toPlainText(row[id]))).join(' ')
+        : toPlainText(row[name]);
     const wanted = perField.map(([name, text]) => {
       if (name !== '' && !byName.has(name)) throw errors.validation({ q: [`invalid value "${name}"`] });
       return { name, terms: toTokens(String(text)) };
@@ -207,7 +225,11 @@ export function searchTable(
 
   const sortText = parameters['sort'];
   const terms: SortTerm[] = [];
-  for (const part of Array.isArray(sortText) ? sortText.map(String) : typeof sortText === 'string' ? splitOutsideQuotes(sortText) : []) {
+  for (const part of Array.isArray(sortText)
+    ? sortText.map(String)
+    : typeof sortText === 'string'
+      ? splitOutsideQuotes(sortText)
+      : []) {
     const match = SORT_TERM.exec(part);
     const name = match?.[1]?.replaceAll('""', '"') ?? match?.[2] ?? '';
     const field = byName.get(name);
@@ -215,7 +237,11 @@ export function searchTable(
       throw errors.validation({ sort: [`invalid value "${part.trim()}"`] });
     const descending = match[3]?.toLowerCase() === 'desc';
     // PostgreSQL takes null for the greatest value.
-    terms.push({ field, descending, nullsLast: match[4] === undefined ? !descending : match[4].toLowerCase() === 'last' });
+    terms.push({
+      field,
+      descending,
+      nullsLast: match[4] === undefined ? !descending : match[4].toLowerCase() === 'last',
+    });
   }
 
   let rows = table.rows().filter((row) => tests.every((test) => test(row)));
@@ -271,7 +297,8 @@ function sortRows(rows: readonly DatastoreRow[], terms: readonly SortTerm[], lan
         return (a === null) === term.nullsLast ? 1 : -1;
       }
       let order = 0;
-      if (typeof a === 'string' && typeof b === 'string') order = collator.compare(a, b) || Buffer.compare(Buffer.from(a), Buffer.from(b));
+      if (typeof a === 'string' && typeof b === 'string')
+        order = collator.compare(a, b) || Buffer.compare(Buffer.from(a), Buffer.from(b));
       // Both are numbers, bigints or booleans here: JavaScript orders them.
       else order = (a as number) < (b as number) ? -1 : (a as number) > (b as number) ? 1 : 0;
       if (order !== 0) return term.descending ? -order : order;

@@ -15,8 +15,10 @@ const TEXT_FIELDS = 'title notes text url';
 const DATE_FIELDS = 'metadata_created metadata_modified';
 
 const ACCEPTED: ReadonlySet<string> = new Set(
-  ('q fl fq rows sort start wt qf bf boost facet facet.mincount facet.limit facet.field extras fq_list tie defType mm df ' +
-    'include_private include_drafts include_deleted use_default_schema').split(' '),
+  (
+    'q fl fq rows sort start wt qf bf boost facet facet.mincount facet.limit facet.field extras fq_list tie defType mm df ' +
+    'include_private include_drafts include_deleted use_default_schema'
+  ).split(' '),
 );
 /** Accepted by the real thing and not evaluated here: refused so that nobody believes they took effect. */
 const NOT_EVALUATED = ['fl', 'qf', 'bf', 'boost', 'tie', 'mm', 'df', 'extras', 'wt'];
@@ -111,7 +113,8 @@ export function searchPackages(
   const readCount = (name: string, fallback: number): number => {
     const value = parameters[name];
     if (value === undefined || value === null || value === '') return fallback;
-    const count = typeof value === 'number' ? value : /^[+-]?\d+$/.test(String(value as string)) ? Number(value) : Number.NaN;
+    const count =
+      typeof value === 'number' ? value : /^[+-]?\d+$/.test(String(value as string)) ? Number(value) : Number.NaN;
     if (!Number.isInteger(count)) throw errors.validation({ [name]: [errors.text('invalidInteger')] });
     if (count < 0) throw errors.validation({ [name]: [errors.text('naturalNumber')] });
     return count;
@@ -163,7 +166,10 @@ export function searchPackages(
   const terms = sortText.split(',').map((part) => {
     const match = /^\s*(\S+)\s+(asc|desc)\s*$/i.exec(part);
     const name = match?.[1] ?? '';
-    const isKnown = name === 'score' || schema.dates.has(name) || ['id', 'name', 'title_string', 'author', 'license_id'].includes(name);
+    const isKnown =
+      name === 'score' ||
+      schema.dates.has(name) ||
+      ['id', 'name', 'title_string', 'author', 'license_id'].includes(name);
     if (match === null || !isKnown) throw errors.searchQuery('Invalid "sort" parameter');
     return { name, sign: match[2]?.toLowerCase() === 'desc' ? -1 : 1 };
   });
@@ -177,7 +183,8 @@ export function searchPackages(
     for (const { name, sign } of terms) {
       let order: number;
       if (name === 'score') order = a.score - b.score;
-      else if (schema.dates.has(name)) order = (a.entry.document.dates[name] ?? 0) - (b.entry.document.dates[name] ?? 0);
+      else if (schema.dates.has(name))
+        order = (a.entry.document.dates[name] ?? 0) - (b.entry.document.dates[name] ?? 0);
       else {
         // Exact fields sort by bytes, upper case before lower case.
         const [x, y] = [a.entry.document.strings[name]?.[0] ?? '', b.entry.document.strings[name]?.[0] ?? ''];
@@ -210,7 +217,8 @@ export function searchPackages(
             organization: { name: string; title: string } | null;
             groups: readonly { name: string; title: string }[];
           };
-          const owners = field === 'organization' ? (organization === null ? [] : [organization]) : field === 'groups' ? groups : [];
+          const owners =
+            field === 'organization' ? (organization === null ? [] : [organization]) : field === 'groups' ? groups : [];
           return owners.map(({ name, title }) => [name, title] as const);
         }),
       );

@@ -83,6 +83,7 @@ function dataset(
     license: LICENCE,
     licenseUrl: LICENCE_URL,
     ...rest,
+    metas: { inspire: {}, ...rest.metas },
   };
 }
 
@@ -91,12 +92,17 @@ const commune = (index: number): readonly [string, string] => cycle(COMMUNES, in
 const vcub = dataset(
   'ci_vcub_p',
   'Stations de vélos en libre-service (VCub)',
-  "Disponibilité des vélos et des places dans les stations du service Le Vélo par TBM. Mise à jour toutes les 2 minutes 30.",
+  'Disponibilité des vélos et des places dans les stations du service Le Vélo par TBM. Mise à jour toutes les 2 minutes 30.',
   ['vélo', 'VCub', 'TBM', 'libre-service', 'temps réel'],
   {
     modified: '2026-10-05T08:30:41+00:00',
     metas: {
-      dcat: { accrualperiodicity: 'CONT', creator: METROPOLE, contact_name: 'Service SIG', contact_email: 'sig@example.org' },
+      dcat: {
+        accrualperiodicity: 'CONT',
+        creator: METROPOLE,
+        contact_name: 'Service SIG',
+        contact_email: 'sig@example.org',
+      },
     },
     fields: [
       field('gid', 'int', 'GID'),
@@ -134,7 +140,10 @@ const vcub = dataset(
           gml_id: `CI_VCUB_P.${index + 1}`,
           ident: index + 1,
           type: index % 17 === 0 ? 'VLS+' : 'VLS',
-          nom: index < PLACES.length ? cycle(PLACES, index) : `${cycle(PLACES, index)} ${Math.floor(index / PLACES.length) + 1}`,
+          nom:
+            index < PLACES.length
+              ? cycle(PLACES, index)
+              : `${cycle(PLACES, index)} ${Math.floor(index / PLACES.length) + 1}`,
           etat: state,
           nbplaces: bikes === null ? null : random.int(0, 30),
           nbvelos: bikes,
@@ -301,40 +310,66 @@ const small: readonly OpendatasoftDataset[] = [
       })),
     },
   ),
-  dataset('ci_chantier', 'Chantiers en cours', 'Emprises des chantiers sur la voirie. Accès sur demande.', ['travaux', 'voirie'], {
-    dataVisible: false,
-    modified: '2026-10-04T22:00:00+00:00',
-    fields: [field('gid', 'int', 'GID'), field('libelle', 'text', 'Libellé'), field('geo_shape', 'geo_shape', 'Geo Shape')],
-    records: times(12, (index) => ({ gid: index, libelle: `Chantier ${index}`, geo_shape: boxFeature(CENTER, 0.001, 0.001) })),
-  }),
-  dataset('ci_courb_a', 'Courbes de trafic', 'Prévision du trafic sur la rocade par pas de dix minutes.', ['trafic', 'rocade'], {
-    fields: [
-      field('gid', 'int', 'GID'),
-      field('bm_heure', 'datetime', 'Heure'),
-      field('bm_prevision', 'double', 'Prévision', { unit: 'km' }),
-      field('bm_mesure', 'double', 'Mesure', { unit: 'km' }),
-    ],
-    records: times(144, (index) => ({
-      gid: index + 1,
-      bm_heure: instantBefore(1440 - index * 10),
-      bm_prevision: Math.round(200 * Math.sin((index / 144) * Math.PI)) / 10,
-      bm_mesure: index > 100 ? null : Math.round(190 * Math.sin((index / 144) * Math.PI)) / 10,
-    })),
-  }),
-  dataset('ci_tpstj_a', 'Temps de parcours', 'Temps de parcours entre les portes de la rocade.', ['trafic', 'temps de parcours'], {
-    fields: [
-      field('gid', 'int', 'GID'),
-      field('libelle', 'text', 'Libellé'),
-      field('temps', 'int', 'Temps', { unit: 's' }),
-      field('mdate', 'datetime', 'Date de modification'),
-    ],
-    records: times(44, (index) => ({
-      gid: index + 1,
-      libelle: `Porte ${index + 1} → Porte ${index + 3}`,
-      temps: index % 13 === 0 ? null : 180 + index * 11,
-      mdate: instantBefore(3),
-    })),
-  }),
+  dataset(
+    'ci_chantier',
+    'Chantiers en cours',
+    'Emprises des chantiers sur la voirie. Accès sur demande.',
+    ['travaux', 'voirie'],
+    {
+      dataVisible: false,
+      modified: '2026-10-04T22:00:00+00:00',
+      fields: [
+        field('gid', 'int', 'GID'),
+        field('libelle', 'text', 'Libellé'),
+        field('geo_shape', 'geo_shape', 'Geo Shape'),
+      ],
+      records: times(12, (index) => ({
+        gid: index,
+        libelle: `Chantier ${index}`,
+        geo_shape: boxFeature(CENTER, 0.001, 0.001),
+      })),
+    },
+  ),
+  dataset(
+    'ci_courb_a',
+    'Courbes de trafic',
+    'Prévision du trafic sur la rocade par pas de dix minutes.',
+    ['trafic', 'rocade'],
+    {
+      fields: [
+        field('gid', 'int', 'GID'),
+        field('bm_heure', 'datetime', 'Heure'),
+        field('bm_prevision', 'double', 'Prévision', { unit: 'km' }),
+        field('bm_mesure', 'double', 'Mesure', { unit: 'km' }),
+      ],
+      records: times(144, (index) => ({
+        gid: index + 1,
+        bm_heure: instantBefore(1440 - index * 10),
+        bm_prevision: Math.round(200 * Math.sin((index / 144) * Math.PI)) / 10,
+        bm_mesure: index > 100 ? null : Math.round(190 * Math.sin((index / 144) * Math.PI)) / 10,
+      })),
+    },
+  ),
+  dataset(
+    'ci_tpstj_a',
+    'Temps de parcours',
+    'Temps de parcours entre les portes de la rocade.',
+    ['trafic', 'temps de parcours'],
+    {
+      fields: [
+        field('gid', 'int', 'GID'),
+        field('libelle', 'text', 'Libellé'),
+        field('temps', 'int', 'Temps', { unit: 's' }),
+        field('mdate', 'datetime', 'Date de modification'),
+      ],
+      records: times(44, (index) => ({
+        gid: index + 1,
+        libelle: `Porte ${index + 1} → Porte ${index + 3}`,
+        temps: index % 13 === 0 ? null : 180 + index * 11,
+        mdate: instantBefore(3),
+      })),
+    },
+  ),
   dataset('ci_passa_p', 'Pont Chaban-Delmas : état', 'État de passage du pont levant.', ['pont', 'temps réel'], {
     fields: [
       field('gid', 'int', 'GID'),
@@ -344,77 +379,101 @@ const small: readonly OpendatasoftDataset[] = [
     ],
     records: [{ gid: 1, ident: 'PONT_CHABAN', etat: 'OUVERT', geo_point_2d: { lon: -0.5519, lat: 44.8585 } }],
   }),
-  dataset('sv_arret_p', 'Arrêts du réseau TBM', 'Arrêts physiques de bus, de tram et de navette fluviale.', ['TBM', 'bus', 'tramway'], {
-    license: 'Licence ODbL',
-    licenseUrl: 'https://opendatacommons.org/licenses/odbl/',
-    fields: [
-      field('gid', 'int', 'GID'),
-      field('ident', 'text', 'Identifiant'),
-      field('libelle', 'text', 'Libellé', { sortable: true }),
-      field('vehicule', 'text', 'Véhicule', FACET),
-      field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
-    ],
-    records: () => {
-      const random = createRandom(33);
-      return times(620, (index) => ({
-        gid: index + 1,
-        ident: `STOP:${3600 + index}`,
-        libelle: cycle(PLACES, index * 11),
-        vehicule: cycle(['BUS', 'BUS', 'TRAM', 'BATEAU'], index),
-        geo_point_2d: placeNear(random, CENTER, 0.15),
-      }));
+  dataset(
+    'sv_arret_p',
+    'Arrêts du réseau TBM',
+    'Arrêts physiques de bus, de tram et de navette fluviale.',
+    ['TBM', 'bus', 'tramway'],
+    {
+      license: 'Licence ODbL',
+      licenseUrl: 'https://opendatacommons.org/licenses/odbl/',
+      fields: [
+        field('gid', 'int', 'GID'),
+        field('ident', 'text', 'Identifiant'),
+        field('libelle', 'text', 'Libellé', { sortable: true }),
+        field('vehicule', 'text', 'Véhicule', FACET),
+        field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
+      ],
+      records: () => {
+        const random = createRandom(33);
+        return times(620, (index) => ({
+          gid: index + 1,
+          ident: `STOP:${3600 + index}`,
+          libelle: cycle(PLACES, index * 11),
+          vehicule: cycle(['BUS', 'BUS', 'TRAM', 'BATEAU'], index),
+          geo_point_2d: placeNear(random, CENTER, 0.15),
+        }));
+      },
     },
-  }),
-  dataset('sv_vehic_p', 'Véhicules TBM en circulation', 'Position des véhicules toutes les dix secondes.', ['TBM', 'temps réel'], {
-    fields: [
-      field('gid', 'int', 'GID'),
-      field('neutralise', 'boolean', 'Neutralisé'),
-      field('vitesse', 'int', 'Vitesse', { unit: 'km/h' }),
-      field('retard', 'int', 'Retard', { unit: 's' }),
-      field('sens', 'text', 'Sens', FACET),
-      field('mdate', 'datetime', 'Date de modification'),
-      field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
-    ],
-    records: () => {
-      const random = createRandom(34);
-      return times(240, (index) => ({
-        gid: index + 1,
-        neutralise: index % 40 === 9,
-        vitesse: random.int(0, 60),
-        retard: index % 12 === 0 ? null : random.int(-120, 900),
-        sens: cycle(['ALLER', 'RETOUR'], index),
-        mdate: instantBefore(0),
-        geo_point_2d: placeNear(random, CENTER, 0.12),
-      }));
+  ),
+  dataset(
+    'sv_vehic_p',
+    'Véhicules TBM en circulation',
+    'Position des véhicules toutes les dix secondes.',
+    ['TBM', 'temps réel'],
+    {
+      fields: [
+        field('gid', 'int', 'GID'),
+        field('neutralise', 'boolean', 'Neutralisé'),
+        field('vitesse', 'int', 'Vitesse', { unit: 'km/h' }),
+        field('retard', 'int', 'Retard', { unit: 's' }),
+        field('sens', 'text', 'Sens', FACET),
+        field('mdate', 'datetime', 'Date de modification'),
+        field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
+      ],
+      records: () => {
+        const random = createRandom(34);
+        return times(240, (index) => ({
+          gid: index + 1,
+          neutralise: index % 40 === 9,
+          vitesse: random.int(0, 60),
+          retard: index % 12 === 0 ? null : random.int(-120, 900),
+          sens: cycle(['ALLER', 'RETOUR'], index),
+          mdate: instantBefore(0),
+          geo_point_2d: placeNear(random, CENTER, 0.12),
+        }));
+      },
     },
-  }),
-  dataset('pc_captv_p', 'Compteurs de vélos', 'Capteurs de comptage des cyclistes et dernier relevé journalier.', ['vélo', 'comptage'], {
-    fields: [
-      field('gid', 'int', 'GID'),
-      field('ident', 'text', 'Identifiant'),
-      field('libelle', 'text', 'Libellé'),
-      field('comptage_5m', 'int', 'Comptage sur 5 minutes'),
-      field('mdate', 'datetime', 'Date de modification'),
-      field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
-    ],
-    records: () => {
-      const random = createRandom(35);
-      return times(71, (index) => ({
-        gid: index + 1,
-        ident: `PC${index + 100}`,
-        libelle: `Compteur ${cycle(PLACES, index)}`,
-        comptage_5m: index % 14 === 2 ? null : random.int(0, 90),
-        mdate: instantBefore(5),
-        geo_point_2d: placeNear(random, CENTER, 0.08),
-      }));
+  ),
+  dataset(
+    'pc_captv_p',
+    'Compteurs de vélos',
+    'Capteurs de comptage des cyclistes et dernier relevé journalier.',
+    ['vélo', 'comptage'],
+    {
+      fields: [
+        field('gid', 'int', 'GID'),
+        field('ident', 'text', 'Identifiant'),
+        field('libelle', 'text', 'Libellé'),
+        field('comptage_5m', 'int', 'Comptage sur 5 minutes'),
+        field('mdate', 'datetime', 'Date de modification'),
+        field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
+      ],
+      records: () => {
+        const random = createRandom(35);
+        return times(71, (index) => ({
+          gid: index + 1,
+          ident: `PC${index + 100}`,
+          libelle: `Compteur ${cycle(PLACES, index)}`,
+          comptage_5m: index % 14 === 2 ? null : random.int(0, 90),
+          mdate: instantBefore(5),
+          geo_point_2d: placeNear(random, CENTER, 0.08),
+        }));
+      },
     },
-  }),
-  dataset('tb_stvel_p', 'Stations vélos : inventaire', 'Inventaire annuel des stations et de leur capacité.', ['vélo', 'inventaire'], {
-    license: null,
-    licenseUrl: null,
-    fields: [field('gid', 'int', 'GID'), field('nom', 'text', 'Nom'), field('nbsuppor', 'int', 'Nombre de supports')],
-    records: times(190, (index) => ({ gid: index + 1, nom: cycle(PLACES, index), nbsuppor: 10 + (index % 30) })),
-  }),
+  ),
+  dataset(
+    'tb_stvel_p',
+    'Stations vélos : inventaire',
+    'Inventaire annuel des stations et de leur capacité.',
+    ['vélo', 'inventaire'],
+    {
+      license: null,
+      licenseUrl: null,
+      fields: [field('gid', 'int', 'GID'), field('nom', 'text', 'Nom'), field('nbsuppor', 'int', 'Nombre de supports')],
+      records: times(190, (index) => ({ gid: index + 1, nom: cycle(PLACES, index), nbsuppor: 10 + (index % 30) })),
+    },
+  ),
   dataset(
     'comptage-du-trafic-2023-2025',
     'Comptage du trafic 2023-2025',
@@ -490,22 +549,28 @@ const small: readonly OpendatasoftDataset[] = [
       }));
     },
   }),
-  dataset('bor_frequentation_piscine_tr', 'Fréquentation des piscines', 'Fréquentation instantanée des piscines municipales.', ['piscine', 'sport', 'temps réel'], {
-    theme: ['Sport'],
-    publisher: CITY,
-    fields: [
-      field('etablissement_etalib', 'text', 'Établissement', FACET),
-      field('fmizonlib', 'text', 'Zone'),
-      field('fmizonmax', 'int', 'Capacité'),
-      field('fmicourante', 'int', 'Fréquentation'),
-    ],
-    records: times(14, (index) => ({
-      etablissement_etalib: cycle(['Judaïque', 'Grand Parc', 'Tissot', 'Galin', 'Stéhélin'], index),
-      fmizonlib: index % 2 === 0 ? 'Bassin sportif' : 'Bassin ludique',
-      fmizonmax: 80 + index * 10,
-      fmicourante: index % 5 === 4 ? null : (index * 17) % 90,
-    })),
-  }),
+  dataset(
+    'bor_frequentation_piscine_tr',
+    'Fréquentation des piscines',
+    'Fréquentation instantanée des piscines municipales.',
+    ['piscine', 'sport', 'temps réel'],
+    {
+      theme: ['Sport'],
+      publisher: CITY,
+      fields: [
+        field('etablissement_etalib', 'text', 'Établissement', FACET),
+        field('fmizonlib', 'text', 'Zone'),
+        field('fmizonmax', 'int', 'Capacité'),
+        field('fmicourante', 'int', 'Fréquentation'),
+      ],
+      records: times(14, (index) => ({
+        etablissement_etalib: cycle(['Judaïque', 'Grand Parc', 'Tissot', 'Galin', 'Stéhélin'], index),
+        fmizonlib: index % 2 === 0 ? 'Bassin sportif' : 'Bassin ludique',
+        fmizonmax: 80 + index * 10,
+        fmicourante: index % 5 === 4 ? null : (index * 17) % 90,
+      })),
+    },
+  ),
   dataset('en_frcol_s', 'Fréquences de collecte des déchets', 'Zones et jours de collecte.', ['déchets', 'collecte'], {
     theme: ['Environnement'],
     fields: [
@@ -518,41 +583,74 @@ const small: readonly OpendatasoftDataset[] = [
     records: times(96, (index) => ({
       gid: index + 1,
       type: index % 2 === 0 ? 'OM' : 'TRI',
-      jour_col: index % 9 === 0 ? [] : [cycle(['lundi', 'mardi', 'jeudi'], index), cycle(['vendredi', 'samedi'], index)],
+      jour_col:
+        index % 9 === 0 ? [] : [cycle(['lundi', 'mardi', 'jeudi'], index), cycle(['vendredi', 'samedi'], index)],
       commune: commune(index)[0],
       geo_shape:
         index % 16 === 15
           ? null
-          : boxFeature({ lon: CENTER.lon + ((index % 10) - 5) * 0.02, lat: CENTER.lat + (Math.floor(index / 10) - 5) * 0.015 }, 0.02, 0.015),
+          : boxFeature(
+              { lon: CENTER.lon + ((index % 10) - 5) * 0.02, lat: CENTER.lat + (Math.floor(index / 10) - 5) * 0.015 },
+              0.02,
+              0.015,
+            ),
     })),
   }),
-  dataset('met_vegetation_urbaine', 'Végétation urbaine', 'Nombre d’arbres par îlot.', ['arbre', 'végétation', 'climat'], {
-    theme: ['Environnement'],
-    fields: [
-      field('gid', 'int', 'GID'),
-      field('nb_arbre', 'int', 'Nombre d’arbres'),
-      field('insee', 'text', 'Code INSEE', FACET),
-      field('geo_shape', 'geo_shape', 'Geo Shape'),
-    ],
-    records: times(120, (index) => ({
-      gid: index + 1,
-      nb_arbre: (index * 37) % 400,
-      insee: commune(index)[1],
-      geo_shape: boxFeature({ lon: CENTER.lon + ((index % 12) - 6) * 0.01, lat: CENTER.lat + (Math.floor(index / 12) - 5) * 0.01 }, 0.009, 0.009),
-    })),
-  }),
-  dataset('ri_icu_ifu_s', 'Îlots de chaleur et de fraîcheur', 'Écart de température de surface à la moyenne.', ['climat', 'chaleur'], {
-    theme: ['Environnement'],
-    fields: [field('gid', 'int', 'GID'), field('delta', 'double', 'Écart', { unit: '°C', decimals: 1 }), field('insee', 'text', 'Code INSEE')],
-    records: times(200, (index) => ({ gid: index + 1, delta: ((index * 13) % 100) / 10 - 5, insee: commune(index)[1] })),
-  }),
+  dataset(
+    'met_vegetation_urbaine',
+    'Végétation urbaine',
+    'Nombre d’arbres par îlot.',
+    ['arbre', 'végétation', 'climat'],
+    {
+      theme: ['Environnement'],
+      fields: [
+        field('gid', 'int', 'GID'),
+        field('nb_arbre', 'int', 'Nombre d’arbres'),
+        field('insee', 'text', 'Code INSEE', FACET),
+        field('geo_shape', 'geo_shape', 'Geo Shape'),
+      ],
+      records: times(120, (index) => ({
+        gid: index + 1,
+        nb_arbre: (index * 37) % 400,
+        insee: commune(index)[1],
+        geo_shape: boxFeature(
+          { lon: CENTER.lon + ((index % 12) - 6) * 0.01, lat: CENTER.lat + (Math.floor(index / 12) - 5) * 0.01 },
+          0.009,
+          0.009,
+        ),
+      })),
+    },
+  ),
+  dataset(
+    'ri_icu_ifu_s',
+    'Îlots de chaleur et de fraîcheur',
+    'Écart de température de surface à la moyenne.',
+    ['climat', 'chaleur'],
+    {
+      theme: ['Environnement'],
+      fields: [
+        field('gid', 'int', 'GID'),
+        field('delta', 'double', 'Écart', { unit: '°C', decimals: 1 }),
+        field('insee', 'text', 'Code INSEE'),
+      ],
+      records: times(200, (index) => ({
+        gid: index + 1,
+        delta: ((index * 13) % 100) / 10 - 5,
+        insee: commune(index)[1],
+      })),
+    },
+  ),
   dataset('se_quart_s', 'Quartiers', 'Contours des quartiers.', ['découpage', 'quartier'], {
     theme: ['Territoire'],
     fields: [field('gid', 'int', 'GID'), field('nom', 'text', 'Nom'), field('geo_shape', 'geo_shape', 'Geo Shape')],
     records: times(8, (index) => ({
       gid: index + 1,
       nom: `Quartier ${cycle(PLACES, index)}`,
-      geo_shape: boxFeature({ lon: CENTER.lon + ((index % 4) - 2) * 0.04, lat: CENTER.lat + (index < 4 ? 0.02 : -0.02) }, 0.04, 0.04),
+      geo_shape: boxFeature(
+        { lon: CENTER.lon + ((index % 4) - 2) * 0.04, lat: CENTER.lat + (index < 4 ? 0.02 : -0.02) },
+        0.04,
+        0.04,
+      ),
     })),
   }),
   dataset('bor_sigsanitaire', 'Toilettes publiques', 'Sanitaires de la ville.', ['toilettes', 'propreté'], {
@@ -560,7 +658,11 @@ const small: readonly OpendatasoftDataset[] = [
     publisher: CITY,
     license: 'Licence Ouverte (Etalab)',
     licenseUrl: null,
-    fields: [field('cle', 'text', 'Clé'), field('adresse', 'text', 'Adresse'), field('geo_point_2d', 'geo_point_2d', 'Geo Point')],
+    fields: [
+      field('cle', 'text', 'Clé'),
+      field('adresse', 'text', 'Adresse'),
+      field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
+    ],
     records: () => {
       const random = createRandom(38);
       return times(88, (index) => ({
@@ -592,23 +694,29 @@ const small: readonly OpendatasoftDataset[] = [
       })),
     },
   ),
-  dataset('met_pcaet_documents', 'Plan climat : documents', 'Documents du plan climat air énergie territorial.', ['climat', 'énergie', 'plan'], {
-    theme: ['Environnement'],
-    attachments: [
-      {
-        id: 'pcaet_2022_pdf',
-        title: 'PCAET 2022.pdf',
-        mimetype: 'application/pdf',
-        url: 'odsfile://pcaet-2022.pdf',
-      },
-      {
-        id: 'pcaet_annexe_xlsx',
-        title: 'Annexe chiffrée.xlsx',
-        mimetype: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
-        url: 'https://opendata.bordeaux-metropole.fr/api/explore/v2.1/catalog/datasets/met_pcaet_documents/attachments/pcaet_annexe_xlsx',
-      },
-    ],
-  }),
+  dataset(
+    'met_pcaet_documents',
+    'Plan climat : documents',
+    'Documents du plan climat air énergie territorial.',
+    ['climat', 'énergie', 'plan'],
+    {
+      theme: ['Environnement'],
+      attachments: [
+        {
+          id: 'pcaet_2022_pdf',
+          title: 'PCAET 2022.pdf',
+          mimetype: 'application/pdf',
+          url: 'odsfile://pcaet-2022.pdf',
+        },
+        {
+          id: 'pcaet_annexe_xlsx',
+          title: 'Annexe chiffrée.xlsx',
+          mimetype: 'application/vnd.openxmlformats-officedocument.spreadsheetml.sheet',
+          url: 'https://opendata.bordeaux-metropole.fr/api/explore/v2.1/catalog/datasets/met_pcaet_documents/attachments/pcaet_annexe_xlsx',
+        },
+      ],
+    },
+  ),
   dataset('communes-gironde', 'Communes de la Gironde', 'Copie fédérée du référentiel géographique.', ['communes'], {
     theme: null,
     publisher: 'IGN',
@@ -622,30 +730,44 @@ const small: readonly OpendatasoftDataset[] = [
         source_dataset: 'communes-gironde',
       },
     },
-    fields: [field('insee', 'text', 'Code INSEE'), field('nom', 'text', 'Nom'), field('population', 'int', 'Population')],
-    records: times(28, (index) => ({ insee: `33${String(index * 17 + 1).padStart(3, '0')}`, nom: commune(index)[0], population: 1000 + index * 311 })),
-  }),
-  dataset('accidents-corporels-2012-2019', 'Accidents corporels 2012-2019', 'Accidents corporels de la circulation.', null, {
-    theme: [TRANSPORT, 'Sécurité'],
-    modified: '2020-11-03T13:45:10.115000+00:00',
     fields: [
-      field('identifiant', 'text', 'Identifiant'),
-      field('date', 'datetime', 'Date', FACET),
-      field('gravite', 'text', 'Gravité', FACET),
-      field('velo', 'boolean', 'Vélo impliqué'),
-      field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
+      field('insee', 'text', 'Code INSEE'),
+      field('nom', 'text', 'Nom'),
+      field('population', 'int', 'Population'),
     ],
-    records: () => {
-      const random = createRandom(39);
-      return times(900, (index) => ({
-        identifiant: `2012${String(index).padStart(6, '0')}`,
-        date: new Date(Date.UTC(2012, 0, 1) + index * 194_000_000).toISOString().replace('.000Z', '+00:00'),
-        gravite: random.pick(['léger', 'grave', 'mortel', 'léger']),
-        velo: index % 15 === 0 ? null : random.chance(0.2),
-        geo_point_2d: random.chance(0.05) ? null : placeNear(random, CENTER, 0.12),
-      }));
-    },
+    records: times(28, (index) => ({
+      insee: `33${String(index * 17 + 1).padStart(3, '0')}`,
+      nom: commune(index)[0],
+      population: 1000 + index * 311,
+    })),
   }),
+  dataset(
+    'accidents-corporels-2012-2019',
+    'Accidents corporels 2012-2019',
+    'Accidents corporels de la circulation.',
+    null,
+    {
+      theme: [TRANSPORT, 'Sécurité'],
+      modified: '2020-11-03T13:45:10.115000+00:00',
+      fields: [
+        field('identifiant', 'text', 'Identifiant'),
+        field('date', 'datetime', 'Date', FACET),
+        field('gravite', 'text', 'Gravité', FACET),
+        field('velo', 'boolean', 'Vélo impliqué'),
+        field('geo_point_2d', 'geo_point_2d', 'Geo Point'),
+      ],
+      records: () => {
+        const random = createRandom(39);
+        return times(900, (index) => ({
+          identifiant: `2012${String(index).padStart(6, '0')}`,
+          date: new Date(Date.UTC(2012, 0, 1) + index * 194_000_000).toISOString().replace('.000Z', '+00:00'),
+          gravite: random.pick(['léger', 'grave', 'mortel', 'léger']),
+          velo: index % 15 === 0 ? null : random.chance(0.2),
+          geo_point_2d: random.chance(0.05) ? null : placeNear(random, CENTER, 0.12),
+        }));
+      },
+    },
+  ),
 ];
 
 export const BORDEAUX_DATASETS: readonly OpendatasoftDataset[] = [

@@ -102,7 +102,7 @@ export const HARD_TEXTS: readonly (string | null)[] = [
   ' ',
   'Rue "des" Menuts',
   "L'Aiguille",
-  "Both 'single' and \"double\"",
+  'Both \'single\' and "double"',
   'Place\\du\\Marché',
   'Ends in a backslash\\',
   '100 %',

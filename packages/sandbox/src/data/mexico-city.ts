@@ -1,4 +1,11 @@
-import type { CkanGroup, CkanLicense, CkanOrganization, CkanPackage, CkanResource, CkanTable } from '../ckan/ckan-dataset.ts';
+import type {
+  CkanGroup,
+  CkanLicense,
+  CkanOrganization,
+  CkanPackage,
+  CkanResource,
+  CkanTable,
+} from '../ckan/ckan-dataset.ts';
 import { createRandom, uuidFrom } from '../random.ts';
 import { cycle, HARD_INTEGERS, HARD_TEXTS, naiveBefore, placeNear, times } from './builders.ts';
 
@@ -11,7 +18,8 @@ export const MEXICO_ORGANIZATIONS: readonly CkanOrganization[] = [
   {
     name: 'secretaria-de-movilidad',
     title: 'Secretaría de Movilidad (SEMOVI)',
-    description: 'Encargada de regular el desarrollo de la movilidad.\r\n\r\n[semovi.cdmx.gob.mx](https://www.semovi.cdmx.gob.mx/)',
+    description:
+      'Encargada de regular el desarrollo de la movilidad.\r\n\r\n[semovi.cdmx.gob.mx](https://www.semovi.cdmx.gob.mx/)',
   },
   { name: 'c5', title: 'Centro de Comando, Control, Cómputo, Comunicaciones y Contacto Ciudadano (C5)' },
   { name: 'fiscalia-general-de-justicia', title: 'Fiscalía General de Justicia' },
@@ -201,8 +209,17 @@ const incidents: CkanTable = {
         folio: `C5/${String(261_005 - Math.floor(index / 90)).padStart(6, '0')}/${String(index).padStart(5, '0')}`,
         fecha_creacion: instant,
         hora_creacion: instant.slice(11),
-        dia_semana: cycle(['Lunes', 'Martes', 'Miércoles', 'Jueves', 'Viernes', 'Sábado', 'Domingo'], Math.floor(minutes / 1440)),
-        incidente_c4: random.pick(['accidente-choque sin lesionados', 'accidente-choque con lesionados', 'lesionado-atropellado', 'accidente-motociclista', 'accidente-ciclista']),
+        dia_semana: cycle(
+          ['Lunes', 'Martes', 'Miércoles', 'Jueves', 'Viernes', 'Sábado', 'Domingo'],
+          Math.floor(minutes / 1440),
+        ),
+        incidente_c4: random.pick([
+          'accidente-choque sin lesionados',
+          'accidente-choque con lesionados',
+          'lesionado-atropellado',
+          'accidente-motociclista',
+          'accidente-ciclista',
+        ]),
         alcaldia_inicio: random.chance(0.03) ? null : random.pick(ALCALDIAS),
         codigo_cierre: random.pick(['A', 'N', 'D', 'I', 'F']),
         latitud: random.chance(0.02) ? null : place.lat,
@@ -289,7 +306,12 @@ export const MEXICO_PACKAGES: readonly CkanPackage[] = [
     ['movilidad', 'justicia-y-seguridad'],
     ['C5', 'Choques', 'Incidentes viales'],
     [tableResource('incidentes-viales-c5', 'Incidentes viales', incidents)],
-    { organization: 'c5', author: 'C5', modified: '2026-10-01T18:04:11.000001', custom: { accrual_periodicity: 'mensual' } },
+    {
+      organization: 'c5',
+      author: 'C5',
+      modified: '2026-10-01T18:04:11.000001',
+      custom: { accrual_periodicity: 'mensual' },
+    },
   ),
   pack(
     'toponimia',
@@ -308,33 +330,78 @@ export const MEXICO_PACKAGES: readonly CkanPackage[] = [
     ['Concesionado', 'Ruta', 'Transporte Público'],
     [fileResource('Rutas (SHP)', 'SHP', 1_825_284), fileResource('Rutas (KMZ)', 'KMZ', '2543362')],
   ),
-  pack('estaciones-metro', 'Líneas y estaciones del Metro', 'Estaciones del Sistema de Transporte Colectivo Metro.', MOVILIDAD, ['Metro', 'Transporte Público'], [
-    tableResource('estaciones-metro', 'Estaciones', simpleTable(195, 195, 'estacion', 'afluencia_media')),
-  ]),
-  pack('estaciones-metrobus', 'Estaciones del Metrobús', 'Estaciones y líneas del Metrobús.', MOVILIDAD, ['Metrobús', 'Transporte Público'], [
-    tableResource('estaciones-metrobus', 'Estaciones', simpleTable(234, 234, 'estacion', 'andenes')),
-  ]),
-  pack('posicion-metrobus', 'Posición de unidades del Metrobús', 'Última posición conocida.', MOVILIDAD, ['Metrobús', 'Tiempo real'], [
-    tableResource('posicion-metrobus', 'Posiciones', simpleTable(61, 320, 'vehicle_label', 'velocidad')),
-  ]),
-  pack('afluencia-diaria-metro', 'Afluencia diaria del Metro', 'Afluencia por línea y día.', MOVILIDAD, ['Metro', 'Afluencia'], [
-    tableResource('afluencia-diaria-metro', 'Afluencia', simpleTable(62, 800, 'linea', 'afluencia')),
-  ]),
-  pack('ciclovias', 'Infraestructura ciclista', 'Ciclovías y carriles compartidos con bicicletas.', MOVILIDAD, ['Bicicleta', 'Ciclovía'], [
-    fileResource('Ciclovías', 'GeoJSON', 734_210),
-  ]),
-  pack('cablebus', 'Líneas y estaciones del Cablebús', 'Cablebús de la Ciudad de México.', MOVILIDAD, ['Cablebús', 'Transporte Público'], [
-    fileResource('Cablebús', 'SHP', null),
-  ]),
-  pack('parquimetros', 'Parquímetros', 'Ubicación de los parquímetros ecoParq.', MOVILIDAD, ['Estacionamiento'], [
-    tableResource('parquimetros', 'Parquímetros', simpleTable(63, 410, 'clave', 'tarifa')),
-  ]),
-  pack('biciestacionamientos', 'Biciestacionamientos', 'Biciestacionamientos masivos y semimasivos.', MOVILIDAD, ['Bicicleta', 'Estacionamiento'], [
-    tableResource('biciestacionamientos', 'Biciestacionamientos', simpleTable(64, 22, 'nombre', 'lugares')),
-  ]),
-  pack('verificacion-vehicular', 'Verificación vehicular', 'Resultados agregados de la verificación vehicular.', ['movilidad', 'medio-ambiente'], ['Vehículos', 'Emisiones'], [
-    fileResource('Verificación 2025', 'CSV', 998_877_665),
-  ]),
+  pack(
+    'estaciones-metro',
+    'Líneas y estaciones del Metro',
+    'Estaciones del Sistema de Transporte Colectivo Metro.',
+    MOVILIDAD,
+    ['Metro', 'Transporte Público'],
+    [tableResource('estaciones-metro', 'Estaciones', simpleTable(195, 195, 'estacion', 'afluencia_media'))],
+  ),
+  pack(
+    'estaciones-metrobus',
+    'Estaciones del Metrobús',
+    'Estaciones y líneas del Metrobús.',
+    MOVILIDAD,
+    ['Metrobús', 'Transporte Público'],
+    [tableResource('estaciones-metrobus', 'Estaciones', simpleTable(234, 234, 'estacion', 'andenes'))],
+  ),
+  pack(
+    'posicion-metrobus',
+    'Posición de unidades del Metrobús',
+    'Última posición conocida.',
+    MOVILIDAD,
+    ['Metrobús', 'Tiempo real'],
+    [tableResource('posicion-metrobus', 'Posiciones', simpleTable(61, 320, 'vehicle_label', 'velocidad'))],
+  ),
+  pack(
+    'afluencia-diaria-metro',
+    'Afluencia diaria del Metro',
+    'Afluencia por línea y día.',
+    MOVILIDAD,
+    ['Metro', 'Afluencia'],
+    [tableResource('afluencia-diaria-metro', 'Afluencia', simpleTable(62, 800, 'linea', 'afluencia'))],
+  ),
+  pack(
+    'ciclovias',
+    'Infraestructura ciclista',
+    'Ciclovías y carriles compartidos con bicicletas.',
+    MOVILIDAD,
+    ['Bicicleta', 'Ciclovía'],
+    [fileResource('Ciclovías', 'GeoJSON', 734_210)],
+  ),
+  pack(
+    'cablebus',
+    'Líneas y estaciones del Cablebús',
+    'Cablebús de la Ciudad de México.',
+    MOVILIDAD,
+    ['Cablebús', 'Transporte Público'],
+    [fileResource('Cablebús', 'SHP', null)],
+  ),
+  pack(
+    'parquimetros',
+    'Parquímetros',
+    'Ubicación de los parquímetros ecoParq.',
+    MOVILIDAD,
+    ['Estacionamiento'],
+    [tableResource('parquimetros', 'Parquímetros', simpleTable(63, 410, 'clave', 'tarifa'))],
+  ),
+  pack(
+    'biciestacionamientos',
+    'Biciestacionamientos',
+    'Biciestacionamientos masivos y semimasivos.',
+    MOVILIDAD,
+    ['Bicicleta', 'Estacionamiento'],
+    [tableResource('biciestacionamientos', 'Biciestacionamientos', simpleTable(64, 22, 'nombre', 'lugares'))],
+  ),
+  pack(
+    'verificacion-vehicular',
+    'Verificación vehicular',
+    'Resultados agregados de la verificación vehicular.',
+    ['movilidad', 'medio-ambiente'],
+    ['Vehículos', 'Emisiones'],
+    [fileResource('Verificación 2025', 'CSV', 998_877_665)],
+  ),
   pack(
     'carpetas-de-investigacion-fgj',
     'Carpetas de investigación FGJ',
@@ -344,27 +411,73 @@ export const MEXICO_PACKAGES: readonly CkanPackage[] = [
     [tableResource('carpetas-de-investigacion-fgj', 'Carpetas', simpleTable(65, 1200, 'delito', 'monto'))],
     { organization: 'fiscalia-general-de-justicia', author: 'FGJ' },
   ),
-  pack('victimas-en-carpetas-de-investigacion', 'Víctimas en carpetas de investigación', 'Víctimas por delito, sexo y edad.', ['justicia-y-seguridad'], ['Delitos', 'Víctimas'], [
-    fileResource('Víctimas', 'CSV', 23_456_789),
-  ], { organization: 'fiscalia-general-de-justicia', author: 'FGJ' }),
-  pack('calidad-del-aire', 'Calidad del aire', 'Mediciones horarias de contaminantes.', ['medio-ambiente', 'salud'], ['Aire', 'Contaminantes'], [
-    tableResource('calidad-del-aire', 'Mediciones', simpleTable(66, 960, 'estacion', 'ozono')),
-  ], { organization: 'secretaria-del-medio-ambiente', author: 'SEDEMA' }),
-  pack('areas-verdes', 'Inventario de áreas verdes', 'Polígonos de áreas verdes urbanas.', ['medio-ambiente'], ['Parques'], [
-    fileResource('Áreas verdes', 'GeoJSON', '42 octets'),
-  ], { organization: 'secretaria-del-medio-ambiente', author: 'SEDEMA' }),
-  pack('consumo-agua', 'Consumo de agua', 'Consumo bimestral por colonia.', ['territorio'], ['Agua'], [
-    tableResource('consumo-agua', 'Consumo', simpleTable(67, 640, 'colonia', 'consumo_m3')),
-  ], { organization: 'sistema-de-aguas', author: 'SACMEX', custom: { accrual_periodicity: 'bimestral' } }),
-  pack('consumo-de-energia-en-edificios-publicos', 'Consumo de energía en edificios públicos', 'Consumo eléctrico (energy, energía) por inmueble.', ['energia', 'medio-ambiente'], ['Energía', 'Electricidad', 'energy'], [
-    tableResource('consumo-de-energia-en-edificios-publicos', 'Consumo', simpleTable(68, 300, 'inmueble', 'kwh')),
-  ], { organization: 'secretaria-del-medio-ambiente', author: 'SEDEMA', custom: { accrual_periodicity: 'anual' } }),
-  pack('alcaldias', 'Alcaldías', 'Límites de las alcaldías.', ['territorio'], ['Límites'], [
-    tableResource('alcaldias', 'Alcaldías', simpleTable(69, 16, 'nomgeo', 'superficie')),
-  ], { organization: 'agencia-digital-de-innovacion-publica', author: 'ADIP', custom: { accrual_periodicity: 'no_aplica' } }),
-  pack('hospitales-y-centros-de-salud', 'Hospitales y centros de salud', 'Unidades médicas.', ['salud'], ['Hospitales'], [
-    tableResource('hospitales-y-centros-de-salud', 'Unidades', simpleTable(70, 320, 'nombre', 'camas')),
-  ], { organization: 'agencia-digital-de-innovacion-publica', author: 'ADIP' }),
+  pack(
+    'victimas-en-carpetas-de-investigacion',
+    'Víctimas en carpetas de investigación',
+    'Víctimas por delito, sexo y edad.',
+    ['justicia-y-seguridad'],
+    ['Delitos', 'Víctimas'],
+    [fileResource('Víctimas', 'CSV', 23_456_789)],
+    { organization: 'fiscalia-general-de-justicia', author: 'FGJ' },
+  ),
+  pack(
+    'calidad-del-aire',
+    'Calidad del aire',
+    'Mediciones horarias de contaminantes.',
+    ['medio-ambiente', 'salud'],
+    ['Aire', 'Contaminantes'],
+    [tableResource('calidad-del-aire', 'Mediciones', simpleTable(66, 960, 'estacion', 'ozono'))],
+    { organization: 'secretaria-del-medio-ambiente', author: 'SEDEMA' },
+  ),
+  pack(
+    'areas-verdes',
+    'Inventario de áreas verdes',
+    'Polígonos de áreas verdes urbanas.',
+    ['medio-ambiente'],
+    ['Parques'],
+    [fileResource('Áreas verdes', 'GeoJSON', '42 octets')],
+    { organization: 'secretaria-del-medio-ambiente', author: 'SEDEMA' },
+  ),
+  pack(
+    'consumo-agua',
+    'Consumo de agua',
+    'Consumo bimestral por colonia.',
+    ['territorio'],
+    ['Agua'],
+    [tableResource('consumo-agua', 'Consumo', simpleTable(67, 640, 'colonia', 'consumo_m3'))],
+    { organization: 'sistema-de-aguas', author: 'SACMEX', custom: { accrual_periodicity: 'bimestral' } },
+  ),
+  pack(
+    'consumo-de-energia-en-edificios-publicos',
+    'Consumo de energía en edificios públicos',
+    'Consumo eléctrico (energy, energía) por inmueble.',
+    ['energia', 'medio-ambiente'],
+    ['Energía', 'Electricidad', 'energy'],
+    [tableResource('consumo-de-energia-en-edificios-publicos', 'Consumo', simpleTable(68, 300, 'inmueble', 'kwh'))],
+    { organization: 'secretaria-del-medio-ambiente', author: 'SEDEMA', custom: { accrual_periodicity: 'anual' } },
+  ),
+  pack(
+    'alcaldias',
+    'Alcaldías',
+    'Límites de las alcaldías.',
+    ['territorio'],
+    ['Límites'],
+    [tableResource('alcaldias', 'Alcaldías', simpleTable(69, 16, 'nomgeo', 'superficie'))],
+    {
+      organization: 'agencia-digital-de-innovacion-publica',
+      author: 'ADIP',
+      custom: { accrual_periodicity: 'no_aplica' },
+    },
+  ),
+  pack(
+    'hospitales-y-centros-de-salud',
+    'Hospitales y centros de salud',
+    'Unidades médicas.',
+    ['salud'],
+    ['Hospitales'],
+    [tableResource('hospitales-y-centros-de-salud', 'Unidades', simpleTable(70, 320, 'nombre', 'camas'))],
+    { organization: 'agencia-digital-de-innovacion-publica', author: 'ADIP' },
+  ),
   {
     name: 'cosechador-semovi',
     title: 'Cosechador SEMOVI (movilidad)',

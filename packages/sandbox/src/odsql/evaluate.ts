@@ -165,7 +165,9 @@ export function compileExpression<Row>(
           formatDate(0, format.value, 'UTC', context.language);
           return made('text', (row) => {
             const ms = date.get(row);
-            return typeof ms === 'number' ? formatDate(ms, format.value, zoneOf(date, context), context.language) : null;
+            return typeof ms === 'number'
+              ? formatDate(ms, format.value, zoneOf(date, context), context.language)
+              : null;
           });
         }
         case 'length':
@@ -327,10 +329,12 @@ function compileGeoPredicate<Row>(
   if (first?.kind !== 'field') throw new OdsqlError(`Wrong type of argument for function ${name}`);
   const place = compileExpression(first, schema, context);
   if (place.type !== 'geo') throw new OdsqlError(`Function ${name} is only allowed on geo fields`);
-  const on = (test: (shape: Shape) => boolean): Test<Row> => (row) => {
-    const shape = toShape(place.get(row));
-    return shape === null ? unknown : test(shape);
-  };
+  const on =
+    (test: (shape: Shape) => boolean): Test<Row> =>
+    (row) => {
+      const shape = toShape(place.get(row));
+      return shape === null ? unknown : test(shape);
+    };
   switch (name) {
     case 'within_distance':
     case 'distance': {
@@ -349,7 +353,12 @@ function compileGeoPredicate<Row>(
       const lons = [numberOf(lon1, name), numberOf(lon2, name)];
       if (lats.some((lat) => Math.abs(lat) > 90) || lons.some((lon) => Math.abs(lon) > 180))
         throw new OdsqlError('in_bbox takes latitude, longitude, latitude, longitude in degrees');
-      const box = { west: Math.min(...lons), east: Math.max(...lons), south: Math.min(...lats), north: Math.max(...lats) };
+      const box = {
+        west: Math.min(...lons),
+        east: Math.max(...lons),
+        south: Math.min(...lats),
+        north: Math.max(...lats),
+      };
       return on((shape) => isInBox(shape, box));
     }
     case 'geometry': {
@@ -455,7 +464,8 @@ export function compileWhere<Row>(
       case 'like': {
         const left = compileExpression(node.left, schema, context);
         if (left.type !== 'text') throw new OdsqlError('LIKE is only allowed on text fields');
-        if (/\*(?=[\p{L}\p{N}])/u.test(node.pattern)) throw new OdsqlError('A wildcard is only allowed at the end of a word');
+        if (/\*(?=[\p{L}\p{N}])/u.test(node.pattern))
+          throw new OdsqlError('A wildcard is only allowed at the end of a word');
         const terms = (foldText(node.pattern).match(/[\p{L}\p{N}]+\*?/gu) ?? []).map((term) => ({
           word: term.replace(/\*$/, ''),
           isPrefix: term.endsWith('*'),

@@ -7,8 +7,10 @@ import type { Token } from './tokenize.ts';
 const MAX_DEPTH = 100;
 
 const RESERVED: ReadonlySet<string> = new Set(
-  ('and as asc avg by count date_format day dayofweek desc distinct equi false group hour ifnull or limit lower max ' +
-    'millisecond min minute month not null quarter range search second select sum top true upper where year').split(' '),
+  (
+    'and as asc avg by count date_format day dayofweek desc distinct equi false group hour ifnull or limit lower max ' +
+    'millisecond min minute month not null quarter range search second select sum top true upper where year'
+  ).split(' '),
 );
 
 const PREDICATES: ReadonlySet<string> = new Set([

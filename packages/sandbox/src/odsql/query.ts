@@ -155,7 +155,8 @@ function compileAggregate<Row>(
   const isInstant = compiled.type === 'instant' && (call.name === 'min' || call.name === 'max');
   if ((compiled.type !== 'number' && !isInstant) || compiled.isMultivalued)
     throw new OdsqlError(`Function ${call.name} is only allowed on numeric fields`);
-  const valuesOf = (rows: readonly Row[]): (number | bigint)[] => rows.map((row) => compiled.get(row)).filter(isNumeric);
+  const valuesOf = (rows: readonly Row[]): (number | bigint)[] =>
+    rows.map((row) => compiled.get(row)).filter(isNumeric);
   const isDay = compiled.column?.type === 'date';
   switch (call.name) {
     case 'sum':
@@ -169,7 +170,9 @@ function compileAggregate<Row>(
     case 'avg':
       return (rows) => {
         const values = valuesOf(rows);
-        return values.length === 0 ? null : values.reduce<number>((sum, value) => sum + Number(value), 0) / values.length;
+        return values.length === 0
+          ? null
+          : values.reduce<number>((sum, value) => sum + Number(value), 0) / values.length;
       };
     case 'min':
     case 'max': {

@@ -69,7 +69,8 @@ export function toGeojsonChunks(
     const drawn = shape === undefined ? null : (original[shape] as { geometry?: unknown } | null | undefined);
     const place = point === undefined ? null : (original[point] as { lon: number; lat: number } | null | undefined);
     const geometry =
-      drawn?.geometry ?? (place === null || place === undefined ? null : { type: 'Point', coordinates: [place.lon, place.lat] });
+      drawn?.geometry ??
+      (place === null || place === undefined ? null : { type: 'Point', coordinates: [place.lon, place.lat] });
     const properties = Object.fromEntries(Object.entries(row).filter(([name]) => name !== shape));
     return toJsonText({ type: 'Feature', geometry, properties });
   });

@@ -150,7 +150,8 @@ export function loadDataset(spec: OpendatasoftDataset, portalId: string, languag
       geographic_reference: null,
       geographic_reference_auto: true,
       territory: null,
-      geometry_types: geo.length === 0 ? null : geo.some(({ type }) => type === 'geo_shape') ? ['LineString'] : ['Point'],
+      geometry_types:
+        geo.length === 0 ? null : geo.some(({ type }) => type === 'geo_shape') ? ['LineString'] : ['Point'],
       bbox: polygon === null ? null : { type: 'Feature', geometry: polygon, properties: {} },
       publisher: spec.publisher ?? null,
       references: null,
@@ -189,7 +190,8 @@ export function loadDataset(spec: OpendatasoftDataset, portalId: string, languag
       metas: {
         ...spec.metas,
         dcat: { ...EMPTY_DCAT, ...spec.metas?.['dcat'] },
-        inspire: { ...EMPTY_INSPIRE, ...spec.metas?.['inspire'] },
+        // Present only where the portal has switched the template on.
+        ...(spec.metas?.['inspire'] === undefined ? {} : { inspire: { ...EMPTY_INSPIRE, ...spec.metas['inspire'] } }),
         default: defaults,
       },
     };

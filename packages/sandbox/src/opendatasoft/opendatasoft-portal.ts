@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { toJsonText } from '../json-text.ts';
+import { toJsonText, toPlainText } from '../json-text.ts';
 import type { Condition, Expression, OrderItem, SelectItem } from '../odsql/ast.ts';
 import { compileWhere } from '../odsql/evaluate.ts';
 import type { QueryContext } from '../odsql/evaluate.ts';
@@ -161,9 +161,9 @@ function facetColumn<Row>(name: string, schema: RowSchema<Row>): Column<Row> {
 function facetPaths<Row>(column: Column<Row>, row: Row, timezone: string): string[] {
   const value = column.get(row);
   if (value === null || value === undefined) return [];
-  if (Array.isArray(value)) return value.map(String);
-  if (column.type !== 'date' && column.type !== 'datetime') return [String(value)];
-  const ms = Date.parse(String(value));
+  if (Array.isArray(value)) return value.map(toPlainText);
+  if (column.type !== 'date' && column.type !== 'datetime') return [toPlainText(value)];
+  const ms = Date.parse(toPlainText(value));
   if (Number.isNaN(ms)) return [];
   const { year, month, day } = toDateParts(ms, column.type === 'date' ? 'UTC' : timezone);
   const pad = (part: number): string => String(part).padStart(2, '0');
@@ -244,7 +244,8 @@ function readFacet(source: string): FacetRequest {
   let sort = '';
   let limit = Infinity;
   for (const argument of expression.args) {
-    if (argument.kind === 'named' && argument.name === 'name' && argument.value.kind === 'text') name = argument.value.value;
+    if (argument.kind === 'named' && argument.name === 'name' && argument.value.kind === 'text')
+      name = argument.value.value;
     else if (argument.kind === 'named' && argument.name === 'sort' && argument.value.kind === 'text')
       sort = argument.value.value;
     else if (argument.kind === 'named' && argument.name === 'limit' && argument.value.kind === 'number')
@@ -392,7 +393,9 @@ export function createOpendatasoftPortal(options: OpendatasoftPortalOptions): Pr
     assertRange('offset', offset, 0, Number.MAX_SAFE_INTEGER);
     const project = inClause('select', () => projectCatalog(clauses));
     const rows = selectRows(datasets, clauses, CATALOG_SCHEMA).slice(offset, limit === -1 ? undefined : offset + limit);
-    return success(toJsonChunks(rows.map(project)), { 'content-disposition': `attachment; filename="${options.id}.json"` });
+    return success(toJsonChunks(rows.map(project)), {
+      'content-disposition': `attachment; filename="${options.id}.json"`,
+    });
   };
 
   const recordsPage = (dataset: LoadedDataset, parameters: URLSearchParams, quirks: PortalQuirks): PortalAnswer => {
@@ -540,7 +543,9 @@ export function createOpendatasoftPortal(options: OpendatasoftPortalOptions): Pr
               : sign * collatorOf(language).compare(a, b),
         );
         return own.slice(0, limit).map(([path, count]) => {
-          const isRefined = refined.some(([facet, value]) => facet === name && (value === path || value.startsWith(`${path}/`)));
+          const isRefined = refined.some(
+            ([facet, value]) => facet === name && (value === path || value.startsWith(`${path}/`)),
+          );
           const entry = {
             name: isDate ? (path.split('/').at(-1) ?? path) : path,
             count,
@@ -609,7 +614,9 @@ export function createOpendatasoftPortal(options: OpendatasoftPortalOptions): Pr
         if (last !== undefined) return exportRecords(readable(dataset), last, parameters, quirks);
         readable(dataset);
         return success(
-          toJsonText({ links: FORMATS.map((rel) => ({ rel, href: ownUrl(`/catalog/datasets/${id}/exports/${rel}`) })) }),
+          toJsonText({
+            links: FORMATS.map((rel) => ({ rel, href: ownUrl(`/catalog/datasets/${id}/exports/${rel}`) })),
+          }),
         );
       case 'facets':
         if (last !== undefined) break;
