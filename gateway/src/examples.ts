@@ -34,9 +34,9 @@ export const EXAMPLE_QUESTIONS: readonly ExampleQuestion[] = [
     query: `# Bike stations with free bikes, now. The columns differ from city to city.
 {
   bordeaux: dataset(id: "bordeaux:ci_vcub_p") { ...Stations records(filter: { property: "nbvelos", gt: 0 }, first: 5) { ...Free } }
-  umea: dataset(id: "umea:lanecyklar-stationer") { ...Stations records(filter: { property: "lediga_cyklar", gt: 0 }, first: 5) { ...Free } }
-  leicester: dataset(id: "leicester:bike-share-stations") { ...Stations records(filter: { property: "bikes_available", gt: 0 }, first: 5) { ...Free } }
-  mexico: dataset(id: "mexico-city:ecobici-estaciones") { ...Stations records(filter: { property: "bicicletas_disponibles", gt: 0 }, first: 5) { ...Free } }
+  umea: dataset(id: "umea:cykelstationer-umea") { ...Stations records(filter: { property: "lediga_cyklar", gt: 0 }, first: 5) { ...Free } }
+  leicester: dataset(id: "leicester:bike-share-docking-stations") { ...Stations records(filter: { property: "bikes_available", gt: 0 }, first: 5) { ...Free } }
+  mexico: dataset(id: "mexico-city:estaciones-de-ecobici") { ...Stations records(filter: { property: "bicis_disponibles", gt: 0 }, first: 5) { ...Free } }
 }
 fragment Stations on Dataset { title license { status title } }
 fragment Free on RecordConnection {

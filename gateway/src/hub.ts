@@ -50,9 +50,9 @@ async function start(
       if (isHubError(error) && error.code.startsWith('INPUT_')) return;
       logger.warn('request.error', { error });
     },
-    onCapabilityLost: (source, dataset, op) => {
+    onCapabilityLost: (source, datasetId, capability) => {
       metrics.capabilityLost(source);
-      logger.warn('source.capability-lost', { source, dataset, op });
+      logger.warn('source.capability-lost', { source, datasetId, capability });
     },
   });
   metrics.sourcesConfigured(config.sources.length);
@@ -64,7 +64,7 @@ async function start(
     bodyBytes: config.limits.bodyBytes,
     concurrentRequests: config.limits.concurrentRequests,
     drainSeconds: config.limits.drainSeconds,
-    renderMetrics: () => metrics.render(),
+    renderMetrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
     onRequest: (outcome, durationMs) => metrics.graphql(outcome, durationMs),
     now,
   });

@@ -3,7 +3,7 @@ import { z } from 'zod';
 /** Languages the Explore API takes for `lang` (specification v2.1, parameter `lang`). */
 export const PORTAL_LANGUAGES = ['en', 'fr', 'nl', 'pt', 'it', 'ar', 'de', 'es', 'ca', 'eu', 'sv'] as const;
 
-export type PortalLanguage = (typeof PORTAL_LANGUAGES)[number];
+type PortalLanguage = (typeof PORTAL_LANGUAGES)[number];
 
 /** `options` of a source of kind `opendatasoft` in hub.yaml. Unknown keys are refused. */
 export interface OpendatasoftOptions {

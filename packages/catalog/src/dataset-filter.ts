@@ -52,28 +52,35 @@ function parseBbox(value: readonly number[] | null | undefined): Bbox | null {
   const [west, south, east, north] = value;
   if (value.length !== 4 || west === undefined || south === undefined || east === undefined || north === undefined)
     return refuse('bbox', 'four numbers are needed: west, south, east, north.');
-  if (Math.abs(west) > 180 || Math.abs(east) > 180 || Math.abs(south) > 90 || Math.abs(north) > 90 || south > north)
+  const isOnEarth = Math.abs(west) <= 180 && Math.abs(east) <= 180 && Math.abs(south) <= 90 && Math.abs(north) <= 90;
+  if (!isOnEarth || south > north)
     return refuse('bbox', 'west, south, east, north in degrees, south not greater than north.');
   return [west, south, east, north];
 }
 
-/** @throws HubError `INPUT_INVALID`: unknown themes, malformed languages, a bad box. Null when nothing is filtered. */
+function parseInstant(value: string | null | undefined): number | null {
+  if (value === null || value === undefined) return null;
+  const epochMs = Date.parse(value);
+  return Number.isNaN(epochMs) ? refuse('modifiedSince', 'an RFC 3339 instant is needed.') : epochMs;
+}
+
+/** @throws HubError `INPUT_INVALID`: unknown themes, an empty or too long list, malformed languages, a date
+ * that is none, a bad box. Null when nothing is filtered. */
 export function parseDatasetFilter(input: DatasetFilterInput | null | undefined): DatasetFilter | null {
   if (input === null || input === undefined) return null;
-  const modifiedSince = input.modifiedSince ?? null;
   const filter: DatasetFilter = {
     themes: toSet('themes', input.themes, (value) => {
       if (EU_DATA_THEMES.has(value)) return value;
       return refuse('themes', `unknown theme; known are ${[...EU_DATA_THEMES].join(', ')}.`);
     }),
     keywords: toSet('keywords', input.keywords, foldText),
-    licenses: toSet('licenses', input.licenses, (value) => value),
+    licenses: toSet('licenses', input.licenses, foldText),
     publishers: toSet('publishers', input.publishers, foldText),
     languages: toSet('languages', input.languages, (value) => {
       if (!LANGUAGE.test(value)) return refuse('languages', 'a BCP 47 tag is needed, such as "fr" or "en-GB".');
       return value.toLowerCase();
     }),
-    modifiedSinceEpochMs: modifiedSince === null ? null : Date.parse(modifiedSince),
+    modifiedSinceEpochMs: parseInstant(input.modifiedSince),
     bbox: parseBbox(input.bbox),
     hasRecords: input.hasRecords ?? null,
     hasGeometry: input.hasGeometry ?? null,
@@ -106,12 +113,16 @@ export function createDatasetMatcher(filter: DatasetFilter | null): (dataset: Da
     if (keywords !== null && !dataset.keywords.some((keyword) => keywords.has(foldText(keyword)))) return false;
     if (licenses !== null) {
       const { status, id, uri } = dataset.license;
-      if (!licenses.has(status) && !(id !== null && licenses.has(id)) && !(uri !== null && licenses.has(uri))) return false;
+      if (![status, id, uri].some((name) => name !== null && licenses.has(foldText(name)))) return false;
     }
     if (publishers !== null && !(dataset.publisher !== null && publishers.has(foldText(dataset.publisher.name))))
       return false;
-    if (languages !== null && !dataset.languages.some((language) => languages.has(language.toLowerCase()))) return false;
-    if (modifiedSinceEpochMs !== null && !(dataset.modified !== null && Date.parse(dataset.modified) >= modifiedSinceEpochMs))
+    if (languages !== null && !dataset.languages.some((language) => languages.has(language.toLowerCase())))
+      return false;
+    if (
+      modifiedSinceEpochMs !== null &&
+      !(dataset.modified !== null && Date.parse(dataset.modified) >= modifiedSinceEpochMs)
+    )
       return false;
     if (bbox !== null && !(dataset.spatial?.bbox != null && boxesMeet(dataset.spatial.bbox, bbox))) return false;
     if (filter.hasRecords !== null && (dataset.recordsState !== 'none') !== filter.hasRecords) return false;

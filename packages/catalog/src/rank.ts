@@ -14,6 +14,22 @@ export function foldText(text: string): string {
     .toLowerCase();
 }
 
+/** True for a rank that a dataset can have in this order. */
+export function isRankOf(order: DatasetOrder, rank: unknown): rank is Rank {
+  switch (order) {
+    case 'RELEVANCE':
+      return typeof rank === 'number';
+    case 'TITLE':
+      return typeof rank === 'string';
+    case 'MODIFIED_ASC':
+    case 'MODIFIED_DESC':
+      return rank === null || typeof rank === 'number';
+  }
+}
+
+/** Characters of a title that order it. Cursors carry the rank, so it must not be as long as a portal likes. */
+const MAX_TITLE_RANK = 300;
+
 /** Ascending or descending as the order asks; null last in both. */
 export function compareRanks(a: Rank, b: Rank, order: DatasetOrder): number {
   if (a === null || b === null) return a === b ? 0 : a === null ? 1 : -1;
@@ -63,7 +79,7 @@ export function createRanker(order: DatasetOrder, search: string | null): (datas
       return searchTerms.length === 0 ? () => 0 : (dataset) => scoreOf(dataset, searchTerms);
     }
     case 'TITLE':
-      return (dataset) => foldText(Object.values(dataset.titles)[0] ?? dataset.localId);
+      return (dataset) => foldText(Object.values(dataset.titles)[0] ?? dataset.localId).slice(0, MAX_TITLE_RANK);
     case 'MODIFIED_ASC':
     case 'MODIFIED_DESC':
       return (dataset) => {

@@ -1,11 +1,11 @@
-import type { Call, SourceAdapter } from '@civex/adapter-contract';
-import { HubError } from '@civex/errors';
+import type { Call, CatalogPage, SourceAdapter } from '@civex/adapter-contract';
+import { HubError, isHubError } from '@civex/errors';
 import type { Dataset } from '@civex/model';
 import { compareCodePoints } from '@civex/query';
 import type { DatasetFilter } from './dataset-filter.ts';
 import { createDatasetMatcher } from './dataset-filter.ts';
 import type { DatasetOrder, Rank } from './rank.ts';
-import { compareRanks, createRanker } from './rank.ts';
+import { compareRanks, createRanker, isRankOf } from './rank.ts';
 
 export interface CatalogQuery {
   readonly search: string | null;
@@ -28,6 +28,7 @@ export interface CatalogSlice {
   readonly items: readonly SliceItem[];
   readonly hasNextPage: boolean;
   readonly total: number | null;
+  /** False when `total` is what the source says and the hub has not counted. */
   readonly totalIsExact: boolean;
 }
 
@@ -36,6 +37,45 @@ export interface SliceLimits {
   readonly maxScanned: number;
   /** Datasets whose columns the hub asks for one by one to decide `hasGeometry`. */
   readonly maxDescribed: number;
+}
+
+/** Pages without a dataset that a source may give in a row while it says that more follow. */
+const MAX_EMPTY_PAGES = 100;
+
+/**
+ * The pages of a source from `after` on, `size()` datasets each, until the list or its reader ends.
+ *
+ * @throws HubError of the adapter; `SOURCE_UNAVAILABLE` when the catalog changes between two of these pages, which is no
+ * fault of the caller's; `SOURCE_MALFORMED` for a list that goes on without datasets.
+ */
+async function* readPages(
+  adapter: SourceAdapter,
+  {
+    search,
+    after,
+    size,
+  }: { readonly search: string | null; readonly after: string | null; readonly size: () => number },
+  call: Call,
+): AsyncGenerator<CatalogPage, void, undefined> {
+  const { source } = adapter.info;
+  let empty = 0;
+  for (let next = after, isFirst = true; isFirst || next !== null; isFirst = false) {
+    let page: CatalogPage;
+    try {
+      page = await adapter.catalog.list(
+        { size: Math.min(size(), adapter.catalog.maxPageSize), after: next, search },
+        call,
+      );
+    } catch (error) {
+      if (isFirst || !isHubError(error) || error.code !== 'INPUT_INVALID') throw error;
+      throw new HubError('SOURCE_UNAVAILABLE', 'The catalog changed while it was being read.', { source }, error);
+    }
+    empty = page.items.length === 0 ? empty + 1 : 0;
+    if (empty > MAX_EMPTY_PAGES)
+      throw new HubError('SOURCE_MALFORMED', 'The source lists on without naming a dataset.', { source });
+    yield page;
+    ({ next } = page);
+  }
 }
 
 /** Every dataset of the source (or every hit of its search), complete or an error. */
@@ -47,9 +87,7 @@ async function readAll(
 ): Promise<readonly Dataset[]> {
   const all: Dataset[] = [];
   const seen = new Set<string>();
-  let after: string | null = null;
-  do {
-    const page = await adapter.catalog.list({ size: adapter.catalog.maxPageSize, after, search }, call);
+  for await (const page of readPages(adapter, { search, after: null, size: () => Infinity }, call)) {
     for (const dataset of page.items) {
       if (seen.has(dataset.localId))
         throw new HubError('SOURCE_MALFORMED', 'The source listed a dataset twice while its catalog was read.', {
@@ -64,8 +102,7 @@ async function readAll(
         `This question needs more than ${limits.maxScanned} datasets of one catalog to be ranked or filtered; narrow the search.`,
         { source: adapter.info.source },
       );
-    after = page.next;
-  } while (after !== null);
+  }
   return all;
 }
 
@@ -105,7 +142,8 @@ interface RankedPosition {
   readonly localId: string;
 }
 
-function decodeRanked(cursor: string, source: string): RankedPosition {
+/** @throws HubError `INPUT_INVALID` also for a rank that this order cannot have: it would compare with none. */
+function decodeRanked(cursor: string, orderBy: DatasetOrder, source: string): RankedPosition {
   let value: unknown;
   try {
     value = JSON.parse(cursor.slice(1));
@@ -115,7 +153,7 @@ function decodeRanked(cursor: string, source: string): RankedPosition {
   }
   if (!Array.isArray(value) || value.length !== 2 || typeof value[1] !== 'string') throw badCursor(source);
   const rank: unknown = value[0];
-  if (rank !== null && typeof rank !== 'number' && typeof rank !== 'string') throw badCursor(source);
+  if (!isRankOf(orderBy, rank)) throw badCursor(source);
   return { rank, localId: value[1] };
 }
 
@@ -123,7 +161,7 @@ function decodeRanked(cursor: string, source: string): RankedPosition {
  * Reads the next `first` datasets of one source.
  *
  * Without search and filter and in the order RELEVANCE the source's own stable list is paged, so one request serves a
- * page. Everything else reads the whole list (or all hits of the source's search), filters and ranks it by the hub's
+ * page; its total is then the source's own word, unless the page holds the whole list. Everything else reads the whole list (or all hits of the source's search), filters and ranks it by the hub's
  * own measure, and pages by position: exact totals, and no dataset is lost or repeated however the portal orders ties.
  *
  * @throws HubError `INPUT_INVALID` for a foreign cursor, `INPUT_TOO_COSTLY` beyond the limits, SOURCE_* of the adapter.
@@ -140,26 +178,24 @@ export async function readSlice(
     if (after !== null && !after.startsWith('l')) throw badCursor(source);
     const items: SliceItem[] = [];
     let total: number | null = null;
-    let next: string | null = after === null ? null : after.slice(1);
-    do {
-      const size = Math.min(first - items.length, adapter.catalog.maxPageSize);
-      const page = await adapter.catalog.list({ size, after: next, search: null }, call);
-      total = page.total;
+    let next: string | null = null;
+    const start = after === null ? null : after.slice(1);
+    for await (const page of readPages(adapter, { search, after: start, size: () => first - items.length }, call)) {
       for (const [index, dataset] of page.items.entries())
         items.push({ dataset, rank: 0, cursor: `l${page.cursors[index] ?? ''}` });
-      next = page.next;
-    } while (next !== null && items.length < first);
-    return { items, hasNextPage: next !== null, total, totalIsExact: total !== null };
+      ({ total, next } = page);
+      if (items.length >= first) break;
+    }
+    const isWhole = start === null && next === null;
+    return { items, hasNextPage: next !== null, total: isWhole ? items.length : total, totalIsExact: isWhole };
   }
   if (after !== null && !after.startsWith('r')) throw badCursor(source);
-  const position = after === null ? null : decodeRanked(after, source);
+  const position = after === null ? null : decodeRanked(after, orderBy, source);
   const found = await keepMatching(adapter, await readAll(adapter, search, limits, call), filter, limits, call);
   const rankOf = createRanker(orderBy, search);
   const compare = (a: RankedPosition, b: RankedPosition): number =>
     compareRanks(a.rank, b.rank, orderBy) || compareCodePoints(a.localId, b.localId);
-  const ranked = found
-    .map((dataset) => ({ dataset, rank: rankOf(dataset), localId: dataset.localId }))
-    .sort(compare);
+  const ranked = found.map((dataset) => ({ dataset, rank: rankOf(dataset), localId: dataset.localId })).sort(compare);
   const start = position === null ? 0 : ranked.findIndex((item) => compare(item, position) > 0);
   const rest = start < 0 ? [] : ranked.slice(start);
   return {

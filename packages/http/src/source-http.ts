@@ -427,7 +427,7 @@ export function createSourceHttpWith(
         clearTimeout(timer);
         call.signal.removeEventListener('abort', onAbort);
         flight.waiters.delete(waiter);
-        
+        if (flight.trace === call.trace) flight.trace = null;
       };
       const leave = (reason: HubError) => {
         settle();

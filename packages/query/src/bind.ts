@@ -61,7 +61,7 @@ const INT64 = /^-?\d{1,19}$/;
 const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/;
 
 function bindScalar(value: unknown, queryable: Queryable, where: string): ScalarValue {
-  if (value === null) refuse(where, `null compares with nothing; use isNull: true or isNull: false.`);
+  if (value === null) refuse(where, 'null compares with nothing; use isNull.');
   const wrong = (): never =>
     refuse(where, `property "${queryable.name}" is ${queryable.type} and takes ${EXAMPLE[queryable.type]}.`);
   switch (queryable.type) {
@@ -177,7 +177,7 @@ export function bindOperator(
     case 'between': {
       const bounds = bindList(value, spot(), 2);
       if (bounds.length !== 2) return refuse(spot(), 'takes exactly two values, lower and upper.');
-      if (type === 'BOOLEAN') return refuse(spot(), 'true and false have no order; use eq.');
+      if (type === 'BOOLEAN') return refuse(spot(), 'true and false have no order; test for equality.');
       return {
         op: 'between',
         property: name,
@@ -215,7 +215,7 @@ export function bindOperator(
     default: {
       const op = COMPARISONS[operator as keyof typeof COMPARISONS];
       if (type === 'BOOLEAN' && op !== '=' && op !== '<>')
-        return refuse(spot(), 'true and false have no order; use eq or ne.');
+        return refuse(spot(), 'true and false have no order; test for equality.');
       return { op, property: name, type, value: bindScalar(value, queryable, spot()) };
     }
   }

@@ -135,7 +135,8 @@ export function parseCql2Json(value: unknown, queryables: readonly Queryable[], 
         const args = readArgs(given, 4, 4, list);
         const [queryable, point, spot] = readSpatial(args, list);
         const coordinates: unknown = isObject(point) && point['type'] === 'Point' ? point['coordinates'] : undefined;
-        if (!Array.isArray(coordinates)) return refuse(spot, 'takes a Point.');
+        if (!Array.isArray(coordinates) || coordinates.length !== 2)
+          return refuse(spot, 'takes a Point of longitude and latitude.');
         const [, , metres, unit] = args;
         if (typeof unit !== 'string' || !METRES.has(unit.toLowerCase()))
           return refuse(`${list}[3]`, 'expected the unit, "metre".');

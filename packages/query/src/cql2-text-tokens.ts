@@ -25,8 +25,9 @@ const NUMBER = /(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?/y;
 const SIGN = /<>|<=|>=|[=<>(),+\-*/%^]/y;
 
 /**
- * Cuts a CQL2 Text filter into tokens, the last of which is `end`. In a character literal a quote is written `''` or
- * `\'`, as the grammar has it; two backslashes before a quote are two backslashes, so that a LIKE pattern may end in one.
+ * Cuts a CQL2 Text filter into tokens, the last of which is `end`. A quote in a character literal is written `''`, one
+ * in a quoted name `""`. The grammar's second spelling, `\'`, is not understood: with it no text could end in a
+ * backslash, which LIKE patterns and file paths do.
  */
 export function readTokens(filter: string): readonly Token[] | TokenFault {
   const tokens: Token[] = [];
@@ -50,15 +51,9 @@ export function readTokens(filter: string): readonly Token[] | TokenFault {
         const character = filter[at];
         if (character === undefined)
           return { at: start, what: mark === "'" ? "this text has no closing '." : 'this name has no closing ".' };
-        const next = filter[at + 1];
         if (character === mark) {
-          if (next !== mark) break;
+          if (filter[at + 1] !== mark) break;
           at++;
-        } else if (mark === "'" && character === '\\' && (next === "'" || next === '\\')) {
-          // The two backslashes stay two: the escape of a pattern is the pattern's business.
-          text += next === '\\' ? '\\\\' : "'";
-          at++;
-          continue;
         }
         text += character;
       }

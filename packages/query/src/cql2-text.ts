@@ -121,7 +121,11 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
     if (token.kind === 'text') return 'found a text';
     return `found ${JSON.stringify(token.text.slice(0, 40))}`;
   };
-  const expected = (what: string, token = peek()): never => fail(token.at, `expected ${what}; ${found(token)}.`);
+  const expected = (what: string, token = peek()): never => {
+    const before = tokens[tokens.indexOf(token) - 1];
+    const hint = before?.kind === 'text' && before.text.endsWith('\\') ? " A quote inside a text is written ''." : '';
+    return fail(token.at, `expected ${what}; ${found(token)}.${hint}`);
+  };
   const takeSign = (sign: string, what = JSON.stringify(sign)): void => {
     if (!isSign(peek(), sign)) expected(what);
     next++;
@@ -166,7 +170,8 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
         next++;
         return { kind: 'literal', type: 'number', value: token.text, at: token.at };
       case 'sign': {
-        if (token.text === '(') return fail(token.at, `${explainUnsupported('+').replace('+', 'brackets')}`);
+        if (token.text === '(')
+          return fail(token.at, 'brackets around values: arithmetic is not supported; write the value itself.');
         if ((token.text !== '-' && token.text !== '+') || peek(1).kind !== 'number') {
           if (token.text === '-' || token.text === '+') return fail(token.at, explainUnsupported(token.text));
           return expected(what);
@@ -332,7 +337,8 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
     if (shape.kind !== 'geometry' || shape.geometry.type !== 'Point')
       return fail(shape.at, 'S_DWITHIN takes POINT(lon lat).');
     // `readPositions` built it.
-    const [lon, lat] = shape.geometry.coordinates as readonly number[];
+    const [lon, lat, height] = shape.geometry.coordinates as readonly number[];
+    if (height !== undefined) return fail(shape.at, 'S_DWITHIN takes POINT(lon lat), without a height.');
     takeSign(',');
     const { at } = peek();
     const metres = readFinite('a distance');
