@@ -64,8 +64,12 @@ function parseInstant(value: string | null | undefined): number | null {
   return Number.isNaN(epochMs) ? refuse('modifiedSince', 'an RFC 3339 instant is needed.') : epochMs;
 }
 
-/** @throws HubError `INPUT_INVALID`: unknown themes, an empty or too long list, malformed languages, a date
- * that is none, a bad box. Null when nothing is filtered. */
+/**
+ * Null when nothing is filtered.
+ *
+ * @throws HubError `INPUT_INVALID`: unknown themes, an empty or too long list, malformed languages, a date that is none,
+ * a bad box.
+ */
 export function parseDatasetFilter(input: DatasetFilterInput | null | undefined): DatasetFilter | null {
   if (input === null || input === undefined) return null;
   const filter: DatasetFilter = {

@@ -80,9 +80,7 @@ function createConnector(
     };
     const timer = setTimeout(() => fail(new errors.ConnectTimeoutError('connect timeout')), timeoutMs);
     connect(options, (...[error, socket]) => {
-      if (isOver) {
-        socket?.destroy();
-      } else if (error !== null) {
+      if (error !== null) {
         fail(error);
       } else if (!isPeerAdmitted(socket.remoteAddress)) {
         socket.destroy();

@@ -251,7 +251,7 @@ describe('equal reads at the same time', () => {
     return {
       ...client,
       server,
-      answer: () => held.shift()?.write(message(`{"n":${server.requests.length}}`)),
+      answer: (bytes = message(`{"n":${server.requests.length}}`)) => held.shift()?.write(bytes),
       async arrived(count: number) {
         while (server.requests.length < count) await new Promise<void>((resolve) => (onRequest = resolve));
       },
@@ -295,6 +295,20 @@ describe('equal reads at the same time', () => {
     portal.answer();
     expect(await reads[1]).toBe('200 {"n":1}');
     expect(portal.server.requests).toHaveLength(1);
+  });
+
+  test('count no request for a caller who has left', async () => {
+    await using portal = await serveHeld();
+    const [first, second] = [callFor(portal.clock), callFor(portal.clock)];
+    const reads = [first, second].map((call) => portal.http.read(RECORDS, textOf, call));
+    await portal.arrived(1);
+    first.abort();
+    await expect(reads[0]).rejects.toMatchObject({ code: 'CANCELLED' });
+    portal.answer(message('', {}, 503));
+    await portal.arrived(2);
+    portal.answer();
+    expect(await reads[1]).toBe('200 {"n":2}');
+    expect([first.trace.requests, second.trace.requests]).toEqual([1, 0]);
   });
 
   test('end with the last caller, and the next one asks anew', async () => {

@@ -340,6 +340,20 @@ describe('a connection', () => {
     await expect(http.read(GET, textOf, callFor(clock))).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
   });
 
+  test('that comes about after the connect timeout is closed unused', async () => {
+    await using server = await serveRaw((socket) => socket.write(message('{}')));
+    const { http, clock } = createClient(
+      `http://portal.example:${server.port}`,
+      { limits: { connectTimeoutMs: 20, retryBudget: 0 } },
+      { resolve: (_name, done) => setTimeout(() => done(null, [{ address: '127.0.0.1', family: 4 }]), 60) },
+    );
+    await using _ = http;
+    await expect(http.read(GET, textOf, callFor(clock))).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
+    while (server.connections() === 0) await new Promise(setImmediate);
+    await server.whenIdle();
+    expect(server.requests).toEqual([]);
+  });
+
   test('whose TLS handshake stalls is given up at the connect timeout', async () => {
     await using server = await serveRaw(() => {});
     const { http, clock } = createClient(`https://127.0.0.1:${server.port}`, {

@@ -38,7 +38,7 @@ export function createRateWatch(minBytesPerSecond: number, tickMs: number): Rate
       return;
     }
     for (const entry of watched) {
-      entry.transfer.isAwaited();
+      if (!entry.transfer.isAwaited()) continue;
       entry.ticks += 1;
       if (entry.ticks < TICKS) continue;
       const bytes = entry.transfer.readBytes();

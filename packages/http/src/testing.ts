@@ -17,6 +17,8 @@ export interface RawServer extends AsyncDisposable {
   readonly port: number;
   readonly url: string;
   readonly requests: RawRequest[];
+  /** Connections made so far. */
+  connections(): number;
   /** Connections that are open at the moment. */
   openSockets(): number;
   /** Resolves when no connection is open. */
@@ -27,9 +29,11 @@ export interface RawServer extends AsyncDisposable {
 export async function serveRaw(answer: (socket: Socket, request: RawRequest) => void): Promise<RawServer> {
   const requests: RawRequest[] = [];
   const sockets = new Set<Socket>();
+  let connections = 0;
   let onClose: (() => void)[] = [];
   const server = createServer((socket) => {
     sockets.add(socket);
+    connections += 1;
     socket.on('error', () => {});
     socket.on('close', () => {
       sockets.delete(socket);
@@ -69,6 +73,7 @@ export async function serveRaw(answer: (socket: Socket, request: RawRequest) => 
     port,
     url: `http://127.0.0.1:${port}`,
     requests,
+    connections: () => connections,
     openSockets: () => sockets.size,
     async whenIdle() {
       while (sockets.size > 0) await new Promise<void>((resolve) => onClose.push(resolve));

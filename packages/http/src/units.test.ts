@@ -137,6 +137,17 @@ describe('the breaker', () => {
     expect(breaker.state()).toBe('half-open');
   });
 
+  test('is not opened again by calls that began before it opened', () => {
+    const { breaker, clock } = createBroken(0, 0);
+    const late = Array.from({ length: 10 }, () => breaker.enter());
+    for (let call = 0; call < 10; call++) breaker.enter().end('failure');
+    clock.advance(5_000);
+    breaker.refusedForMs();
+    breaker.enter().end('success');
+    for (const pass of late) pass.end('failure');
+    expect(breaker.state()).toBe('closed');
+  });
+
   test('counts neither client errors nor abandoned calls', () => {
     const { breaker } = createBroken(5, 5);
     for (let call = 0; call < 50; call++) breaker.enter().end(call % 2 === 0 ? 'alive' : 'abandoned');

@@ -49,8 +49,11 @@ export function readTokens(filter: string): readonly Token[] | TokenFault {
       let text = '';
       for (at++; ; at++) {
         const character = filter[at];
-        if (character === undefined)
-          return { at: start, what: mark === "'" ? "this text has no closing '." : 'this name has no closing ".' };
+        if (character === undefined) {
+          const isEscaped = tokens.some((token) => token.kind === 'text' && token.text.endsWith('\\'));
+          const hint = isEscaped ? " A quote inside a text is written ''." : '';
+          return { at: start, what: `this ${mark === "'" ? 'text' : 'name'} has no closing ${mark}.${hint}` };
+        }
         if (character === mark) {
           if (filter[at + 1] !== mark) break;
           at++;

@@ -121,11 +121,7 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
     if (token.kind === 'text') return 'found a text';
     return `found ${JSON.stringify(token.text.slice(0, 40))}`;
   };
-  const expected = (what: string, token = peek()): never => {
-    const before = tokens[tokens.indexOf(token) - 1];
-    const hint = before?.kind === 'text' && before.text.endsWith('\\') ? " A quote inside a text is written ''." : '';
-    return fail(token.at, `expected ${what}; ${found(token)}.${hint}`);
-  };
+  const expected = (what: string, token = peek()): never => fail(token.at, `expected ${what}; ${found(token)}.`);
   const takeSign = (sign: string, what = JSON.stringify(sign)): void => {
     if (!isSign(peek(), sign)) expected(what);
     next++;

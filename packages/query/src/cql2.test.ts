@@ -127,7 +127,7 @@ describe('parseCql2Text', () => {
     ['"nom = 1', 1, /no closing "/],
     ["nom = 'a' nom = 'b'", 11, /expected AND, OR or the end of the filter; found "nom"/],
     ["nom = 'a' &", 11, /"&" has no meaning/],
-    ["nom = 'it\\'s'", 12, /expected AND, OR or the end.*A quote inside a text is written ''/],
+    ["nom = 'it\\'s'", 13, /no closing '. A quote inside a text is written ''/],
     ["(nom = 'a'", 11, /expected AND, OR or "\)"; the filter ends/],
     ["nom = 'a')", 10, /the end of the filter; found "\)"/],
     ["nom = 'a' AND", 14, /expected a condition.*the filter ends/],

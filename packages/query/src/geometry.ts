@@ -10,18 +10,30 @@ import type { Feature, Geometry as GeoJsonGeometry, LineString, MultiLineString 
 /** Our geometries are checked for shape on entry (`isGeometryObject`), so the wider GeoJSON type is safe here. */
 const asGeoJson = (geometry: Geometry): GeoJsonGeometry => geometry as GeoJsonGeometry;
 
-const boxPolygon = (west: number, south: number, east: number, north: number): GeoJsonGeometry => ({
-  type: 'Polygon',
-  coordinates: [
-    [
-      [west, south],
-      [east, south],
-      [east, north],
-      [west, north],
-      [west, south],
+/** The box as a geometry of its own dimension: a polygon without area meets nothing in turf but what has a corner on it. */
+function toBoxGeometry(west: number, south: number, east: number, north: number): GeoJsonGeometry {
+  if (west === east && south === north) return { type: 'Point', coordinates: [west, south] };
+  if (west === east || south === north)
+    return {
+      type: 'LineString',
+      coordinates: [
+        [west, south],
+        [east, north],
+      ],
+    };
+  return {
+    type: 'Polygon',
+    coordinates: [
+      [
+        [west, south],
+        [east, south],
+        [east, north],
+        [west, north],
+        [west, south],
+      ],
     ],
-  ],
-});
+  };
+}
 
 /** True when the two share a point. Planar in degrees, as RFC 7946 draws its lines. */
 export function geometriesIntersect(a: Geometry, b: Geometry): boolean {
@@ -39,7 +51,7 @@ export function geometryIntersectsBbox(geometry: Geometry, [west, south, east, n
     const [lon, lat] = geometry.coordinates as [number, number];
     return lon >= west && lon <= east && lat >= south && lat <= north;
   }
-  return booleanIntersects(asGeoJson(geometry), boxPolygon(west, south, east, north));
+  return booleanIntersects(asGeoJson(geometry), toBoxGeometry(west, south, east, north));
 }
 
 /** True when the geometry comes within the distance of the point, on a sphere of 6,371,008.8 m. */

@@ -10,7 +10,7 @@ export interface BenchOptions {
   readonly datasets?: number;
   /** Milliseconds before the first byte of every answer. Default 0. */
   readonly latencyMs?: number;
-  /** Records of each dataset. Default 200. */
+  /** Records of each dataset. Default 50. */
   readonly records?: number;
 }
 
@@ -60,7 +60,7 @@ function benchDataset(portal: number, index: number, records: number): Opendatas
  * bottleneck: a repeated question is answered from memory. A catalog page of 10 datasets has about 18 KB.
  */
 export function createBenchPortals(count: number, options: BenchOptions = {}): Promise<Sandbox> {
-  const { datasets = 40, latencyMs = 0, records = 200 } = options;
+  const { datasets = 40, latencyMs = 0, records = 50 } = options;
   return gatherPortals(
     times(count, (portal) =>
       createOpendatasoftPortal({

@@ -45,7 +45,12 @@ export function toCql2Text(filter: RecordFilter): string {
       return `S_INTERSECTS(${property}, ${wkt(filter.geometry)})`;
     case 'withinMetres':
       return `S_DWITHIN(${property}, POINT(${filter.lon} ${filter.lat}), ${filter.metres}, metre)`;
-    default:
+    case '=':
+    case '<>':
+    case '<':
+    case '<=':
+    case '>':
+    case '>=':
       return `${property} ${filter.op} ${literal(filter.value, filter.type)}`;
   }
 }

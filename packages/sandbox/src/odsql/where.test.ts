@@ -33,14 +33,109 @@ const schema: RowSchema<Row> = {
   forbidden: new Set(['hidden']),
 };
 
-const line = (coordinates: number[][]): unknown => ({ type: 'Feature', geometry: { type: 'LineString', coordinates }, properties: {} });
+const line = (coordinates: number[][]): unknown => ({
+  type: 'Feature',
+  geometry: { type: 'LineString', coordinates },
+  properties: {},
+});
 
 const rows: readonly Row[] = [
-  { id: 1, title: 'The Book of Secrets', size: 1.5, big: 9_007_199_254_740_993n, on: true, jour: '2019', at: '2020-01-01T00:30:00+00:00', tags: ['red', 'blue'], place: { lon: 2.3, lat: 48.8 }, shape: line([[0, 0], [10, 10]]), group: 'a', '2e_nom': 'x', 12: 7 },
-  { id: 2, title: 'Vélos électriques', size: 10, big: 9_007_199_254_740_992n, on: false, jour: '2020-02-29', at: '2019-12-31T23:30:00+00:00', tags: ['green'], place: { lon: 2.4, lat: 48.9 }, shape: line([[20, 20], [30, 30]]), group: 'B', '2e_nom': 'X', 12: 8 },
-  { id: 3, title: null, size: null, big: null, on: null, jour: null, at: null, tags: [], place: null, shape: null, group: null, '2e_nom': null, 12: null },
-  { id: 4, title: 'SECRET défense "A"\\', size: -3, big: 5, on: true, jour: '1988-01', at: '2020-06-30T12:00:00.500000+00:00', tags: ['red'], place: { lon: -0.57, lat: 44.84 }, shape: null, group: "it's", '2e_nom': '', 12: 0 },
-  { id: 5, title: '', size: 0, big: 0, on: false, jour: '2020-12-31', at: '2020-12-31T23:59:59+00:00', tags: ['Red', 'deep red'], place: { lon: -0.58, lat: 44.83 }, shape: { type: 'Feature', geometry: { type: 'Polygon', coordinates: [[[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]] }, properties: {} }, group: 'line\nbreak', '2e_nom': 'y', 12: 1 },
+  {
+    id: 1,
+    title: 'The Book of Secrets',
+    size: 1.5,
+    big: 9_007_199_254_740_993n,
+    on: true,
+    jour: '2019',
+    at: '2020-01-01T00:30:00+00:00',
+    tags: ['red', 'blue'],
+    place: { lon: 2.3, lat: 48.8 },
+    shape: line([
+      [0, 0],
+      [10, 10],
+    ]),
+    group: 'a',
+    '2e_nom': 'x',
+    12: 7,
+  },
+  {
+    id: 2,
+    title: 'Vélos électriques',
+    size: 10,
+    big: 9_007_199_254_740_992n,
+    on: false,
+    jour: '2020-02-29',
+    at: '2019-12-31T23:30:00+00:00',
+    tags: ['green'],
+    place: { lon: 2.4, lat: 48.9 },
+    shape: line([
+      [20, 20],
+      [30, 30],
+    ]),
+    group: 'B',
+    '2e_nom': 'X',
+    12: 8,
+  },
+  {
+    id: 3,
+    title: null,
+    size: null,
+    big: null,
+    on: null,
+    jour: null,
+    at: null,
+    tags: [],
+    place: null,
+    shape: null,
+    group: null,
+    '2e_nom': null,
+    12: null,
+  },
+  {
+    id: 4,
+    title: 'SECRET défense "A"\\',
+    size: -3,
+    big: 5,
+    on: true,
+    jour: '1988-01',
+    at: '2020-06-30T12:00:00.500000+00:00',
+    tags: ['red'],
+    place: { lon: -0.57, lat: 44.84 },
+    shape: null,
+    group: "it's",
+    '2e_nom': '',
+    12: 0,
+  },
+  {
+    id: 5,
+    title: '',
+    size: 0,
+    big: 0,
+    on: false,
+    jour: '2020-12-31',
+    at: '2020-12-31T23:59:59+00:00',
+    tags: ['Red', 'deep red'],
+    place: { lon: -0.58, lat: 44.83 },
+    shape: {
+      type: 'Feature',
+      geometry: {
+        type: 'Polygon',
+        coordinates: [
+          [
+            [0, 0],
+            [4, 0],
+            [4, 4],
+            [0, 4],
+            [0, 0],
+          ],
+        ],
+      },
+      properties: {},
+    },
+    group: 'line\nbreak',
+    '2e_nom': 'y',
+    12: 1,
+  },
 ];
 
 const NOW = Date.parse('2021-05-06T12:34:55.450Z');
@@ -66,7 +161,7 @@ describe('where', () => {
     ['big > 9007199254740992', [1]],
     ['title = "The Book of Secrets"', [1]],
     ['title = "the book of secrets"', []],
-    ["title = 'SECRET défense \"A\"\\\\'", [4]],
+    ['title = \'SECRET défense "A"\\\\\'', [4]],
     ['title = "SECRET d\\u00e9fense \\"A\\"\\\\"', [4]],
     ['title = ""', [5]],
     ["`group` = 'it\\'s'", [4]],
@@ -162,7 +257,7 @@ describe('where', () => {
     ['title <> "x"', 'Syntax error'],
     ['title = "x" size > 1', 'Syntax error'],
     ['group = "a"', 'Syntax error'],
-    ['size > 1e5', 'Unknown field'],
+    ['size > 1e5', 'literal is expected'],
     ['nope = 1', 'Unknown field: nope'],
     ['nope IS NULL', 'Unknown field: nope'],
     ['hidden = true', 'Field hidden is not allowed in the current clause'],
@@ -188,7 +283,7 @@ describe('where', () => {
     ["intersects(shape, geom'CIRCLE(1 1)')", 'geometry literal'],
     ["jour = date'2021-02-29'", 'Invalid date'],
     ["jour = date'yesterday'", 'Invalid date'],
-    ['at > now() - interval \'1 year\'', 'Syntax error'],
+    ["at > now() - interval '1 year'", 'Syntax error'],
     ['now(century=1) = at', 'now'],
     ['nofunction(title) = "x"', 'Unknown function'],
     ['count(*) > 1', 'not allowed in the current clause'],
@@ -236,7 +331,9 @@ describe('where', () => {
     condition: fc.oneof(
       { maxDepth: 4 },
       leaf,
-      fc.tuple(tie('condition'), fc.constantFrom('AND', 'OR'), tie('condition')).map(([a, op, b]) => `(${a} ${op} ${b})`),
+      fc
+        .tuple(tie('condition'), fc.constantFrom('AND', 'OR'), tie('condition'))
+        .map(([a, op, b]) => `(${a} ${op} ${b})`),
       tie('condition').map((inner) => `NOT (${inner})`),
     ),
   }));
