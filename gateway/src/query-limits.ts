@@ -174,6 +174,9 @@ export function costOf(
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
   const known = new Map<string, number>();
+  const values: Record<string, unknown> = { ...variables };
+  for (const { variable, defaultValue } of operation.variableDefinitions ?? [])
+    if (values[variable.name.value] === undefined) values[variable.name.value] = defaultValue;
 
   const costOfSet = (set: SelectionSetNode, parent: GraphQLObjectType, pageSize: number): number => {
     let cost = 0;
@@ -195,14 +198,14 @@ export function costOf(
         const upstream = UPSTREAM[`${parent.name}.${selection.name.value}`] ?? 0;
         cost += upstream;
         if (selection.selectionSet === undefined || field === undefined || !isObjectType(type)) continue;
-        const first = sizeOf(selection.arguments, 'first', variables) ?? sizeOfDefault(field);
+        const first = sizeOf(selection.arguments, 'first', values) ?? sizeOfDefault(field);
         const outer = isNonNullType(field.type) ? field.type.ofType : field.type;
         let times = 1;
         if (isListType(outer))
           times =
             selection.name.value === 'nodes' || selection.name.value === 'edges'
               ? pageSize
-              : (sizeOf(selection.arguments, 'ids', variables) ?? (type.name === 'Catalog' ? sources : PLAIN_LIST));
+              : (sizeOf(selection.arguments, 'ids', values) ?? (type.name === 'Catalog' ? sources : PLAIN_LIST));
         cost += times * (1 + costOfSet(selection.selectionSet, type, first ?? pageSize));
       }
       if (cost > 1e12) return cost;

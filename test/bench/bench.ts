@@ -27,7 +27,7 @@ const BY_ID = `query ($ids: [ID!]!) { datasetsById(ids: $ids) { ${FIELDS} } }`;
 
 /** Spellings that each match the same ten datasets of a portal, so that no two questions under way are one request. */
 const word = (n: number): string =>
-  Array.from('stations', (letter, index) => ((n >> index) & 1 ? letter.toUpperCase() : letter)).join('');
+  Array.from('stations', (letter, index) => ((n >> index) & 1 && index < 6 ? letter.toUpperCase() : letter)).join('');
 const idsOf = (n: number): readonly string[] =>
   Array.from({ length: 20 }, (_, index) => {
     const dataset = ((n + index) * 7) % 40;

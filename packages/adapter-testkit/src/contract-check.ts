@@ -31,7 +31,7 @@ export interface ContractHarness extends AsyncDisposable {
   readonly truth: ContractTruth;
   readonly portal: PortalControls;
   /** A new call with time enough. */
-  call(signal?: AbortSignal): Call;
+  readonly call: (signal?: AbortSignal) => Call;
   /** How long an aborted call may take to reject, in milliseconds. Below the adapter's own timeouts. Default: 2,000. */
   readonly patienceMs?: number;
   /** Random questions each law is tried with. Default: 150. */

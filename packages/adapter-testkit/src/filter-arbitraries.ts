@@ -55,8 +55,12 @@ const HARD: Readonly<Record<QueryableType, readonly ScalarValue[]>> = {
 const isScalar = (value: RecordValue | undefined): value is ScalarValue =>
   typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean';
 
-/** Lower precision stands for the first day of its period, which is how filters spell it. */
-function asFilterValue(value: ScalarValue, type: QueryableType): ScalarValue {
+/**
+ * A value of a record as filters spell it: a date of lower precision as the first day of its period. Null for what no
+ * filter takes: lists, objects, null, and texts near the length filters are limited to.
+ */
+export function toFilterValue(value: RecordValue | undefined, type: QueryableType): ScalarValue | null {
+  if (!isScalar(value) || (typeof value === 'string' && value.length > 1_000)) return null;
   if (type !== 'DATE' || typeof value !== 'string') return value;
   return value.length === 4 ? `${value}-01-01` : value.length === 7 ? `${value}-01` : value;
 }
@@ -65,8 +69,8 @@ function asFilterValue(value: ScalarValue, type: QueryableType): ScalarValue {
 function scalarsOf({ name, type }: Queryable, records: readonly TruthValues[]): readonly ScalarValue[] {
   const found = new Set<ScalarValue>();
   for (const values of records) {
-    const value = values[name];
-    if (isScalar(value) && found.size < 40 && String(value).length <= 1_000) found.add(asFilterValue(value, type));
+    const value = toFilterValue(values[name], type);
+    if (value !== null && found.size < 40) found.add(value);
   }
   return [...found, ...HARD[type]];
 }

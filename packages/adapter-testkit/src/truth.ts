@@ -13,6 +13,8 @@ export interface Table {
   readonly facet: RecordsFacet;
   readonly dataset: Dataset;
   readonly queryables: readonly Queryable[];
+  /** The queryables the truth knows; only about them can be asked. */
+  readonly columns: readonly Queryable[];
   readonly capability: RecordCapability;
   readonly records: readonly TruthValues[];
 }
@@ -39,11 +41,11 @@ export async function describeDataset(harness: ContractHarness, localId: string)
   return { ...dataset, recordsState: queryables === null ? 'none' : 'described', queryables };
 }
 
-/** Tables one check reads at most: the largest of the portal. */
+/** Tables a check about many questions reads at most: the largest of the portal. */
 const MAX_TABLES = 3;
 
 /** The largest tables of the portal, largest first. */
-export async function readTables(harness: ContractHarness): Promise<readonly Table[]> {
+export async function readTables(harness: ContractHarness, maxTables: number = MAX_TABLES): Promise<readonly Table[]> {
   const { adapter, truth } = harness;
   const facet = recordsFacet(adapter);
   const largest = truth.localIds
@@ -52,13 +54,23 @@ export async function readTables(harness: ContractHarness): Promise<readonly Tab
       return records === null ? [] : [{ localId, records }];
     })
     .sort((a, b) => b.records.length - a.records.length)
-    .slice(0, MAX_TABLES);
+    .slice(0, maxTables);
   assert.ok((largest[0]?.records.length ?? 0) >= 10, 'the harness needs a dataset with 10 records or more');
   return Promise.all(
     largest.map(async ({ localId, records }) => {
       const dataset = await describeDataset(harness, localId);
       assert.ok(dataset.queryables !== null, 'a dataset with records has no columns');
-      return { facet, dataset, queryables: dataset.queryables, capability: facet.capability(dataset), records };
+      const known = new Set(Object.keys(records[0] ?? {}));
+      const columns = dataset.queryables.filter(({ name }) => known.has(name));
+      assert.equal(columns.length, known.size, 'the truth has a column that is no queryable');
+      return {
+        facet,
+        dataset,
+        queryables: dataset.queryables,
+        columns,
+        capability: facet.capability(dataset),
+        records,
+      };
     }),
   );
 }

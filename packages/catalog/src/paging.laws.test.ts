@@ -17,7 +17,14 @@ import { createDataset, createMemorySource, createTestCall } from './test-suppor
  */
 
 const WORDS = ['velo', 'Vélo', 'VELOS', 'parking', 'eau', 'Łódź', '\u{1f6b2}', '\uff56', 'zzz velo', 'ívelo'];
-const TIMES = [null, null, '2026-01-01T00:00:00Z', '2026-01-01T01:00:00+01:00', '2025-06-30T12:00:00Z', '1969-12-31T00:00:00Z'];
+const TIMES = [
+  null,
+  null,
+  '2026-01-01T00:00:00Z',
+  '2026-01-01T01:00:00+01:00',
+  '2025-06-30T12:00:00Z',
+  '1969-12-31T00:00:00Z',
+];
 
 const dataset = fc.record({
   title: fc.constantFrom(...WORDS),
@@ -108,12 +115,22 @@ function compareText(a: string, b: string): number {
   return x.length - y.length;
 }
 
-const FOLDED: Readonly<Record<string, string>> = { Vélo: 'velo', VELOS: 'velos', Łódź: 'łodz', ívelo: 'ivelo', '\uff56': 'v' };
+const FOLDED: Readonly<Record<string, string>> = {
+  Vélo: 'velo',
+  VELOS: 'velos',
+  Łódź: 'łodz',
+  ívelo: 'ivelo',
+  '\uff56': 'v',
+};
 /** Of a title, for the search "velo": whole word 8, beginning of a word 5, inside a word 3. */
 const SCORES: Readonly<Record<string, number>> = { velo: 8, Vélo: 8, 'zzz velo': 8, VELOS: 5, ívelo: 3 };
 
 /** Every dataset of the sources named, sorted at once. */
-function sortEverything({ datasets }: World, { search, filter, orderBy }: Question, isAsked: (s: number) => boolean): readonly string[] {
+function sortEverything(
+  { datasets }: World,
+  { search, filter, orderBy }: Question,
+  isAsked: (s: number) => boolean,
+): readonly string[] {
   const titleOf = ({ titles }: Dataset): string => titles['fr'] ?? '';
   const isListed = search === null && filter === null && orderBy === 'RELEVANCE';
   return datasets
@@ -173,23 +190,43 @@ test('pages of any sizes, continued after any entry, are together what one sort 
 
 test('a source that fails on some pages and comes back loses and repeats nothing', async () => {
   await fc.assert(
-    fc.asyncProperty(world, question, sizes, fc.array(fc.nat(15), { maxLength: 8 }), async (sources, asked, pageSizes, masks) => {
-      const seen: string[] = [];
-      let start: Readonly<Record<string, string>> = {};
-      for (let turn = 0; ; turn++) {
-        expect(turn).toBeLessThan(80);
-        const mask = masks[turn] ?? 0;
-        const { page } = await readPage(sources, asked, pageSizes[turn % pageSizes.length] ?? 1, start, (source) => (mask & (1 << Number(source.slice(1)))) !== 0);
-        if (page.items.length > 0) {
-          seen.push(...page.items.map(({ item }) => item.dataset.id));
-          start = positionsAfter(page, page.items.length - 1, start);
+    fc.asyncProperty(
+      world,
+      question,
+      sizes,
+      fc.array(fc.nat(15), { maxLength: 8 }),
+      async (sources, asked, pageSizes, masks) => {
+        const seen: string[] = [];
+        let start: Readonly<Record<string, string>> = {};
+        for (let turn = 0; ; turn++) {
+          expect(turn).toBeLessThan(80);
+          const mask = masks[turn] ?? 0;
+          const { page } = await readPage(
+            sources,
+            asked,
+            pageSizes[turn % pageSizes.length] ?? 1,
+            start,
+            (source) => (mask & (1 << Number(source.slice(1)))) !== 0,
+          );
+          if (page.items.length > 0) {
+            seen.push(...page.items.map(({ item }) => item.dataset.id));
+            start = positionsAfter(page, page.items.length - 1, start);
+          }
+          if (!page.hasNextPage && mask === 0) break;
         }
-        if (!page.hasNextPage && mask === 0) break;
-      }
-      expect([...seen].sort()).toEqual(sources.datasets.flat().map(({ id }): string => id).filter((id) => sortEverything(sources, asked, () => true).includes(id)).sort());
-      for (const s of sources.datasets.keys())
-        expect(seen.filter((id) => id.startsWith(`s${s}:`))).toEqual(sortEverything(sources, asked, (other) => other === s));
-    }),
+        expect([...seen].sort()).toEqual(
+          sources.datasets
+            .flat()
+            .map(({ id }): string => id)
+            .filter((id) => sortEverything(sources, asked, () => true).includes(id))
+            .sort(),
+        );
+        for (const s of sources.datasets.keys())
+          expect(seen.filter((id) => id.startsWith(`s${s}:`))).toEqual(
+            sortEverything(sources, asked, (other) => other === s),
+          );
+      },
+    ),
     { seed: 22, numRuns: 500 },
   );
 }, 20_000);
@@ -215,17 +252,24 @@ test('totals are the number of datasets there are, and exact only when the hub h
 });
 
 test('any text is refused as a cursor, or continues the list without losing its order', async () => {
-  const source = createMemorySource('s', ['b', 'a', 'c'].map((id) => createDataset('s', id)));
+  const source = createMemorySource(
+    's',
+    ['b', 'a', 'c'].map((id) => createDataset('s', id)),
+  );
   const candidates = fc.oneof(
     fc.string({ maxLength: 20 }),
     fc.string({ maxLength: 8 }).map((text) => `l${text}`),
     fc.json({ maxDepth: 2 }).map((text) => `r${text}`),
-    fc.tuple(fc.oneof(fc.string(), fc.double(), fc.constant(null)), fc.string()).map((pair) => `r${JSON.stringify(pair)}`),
+    fc
+      .tuple(fc.oneof(fc.string(), fc.double(), fc.constant(null)), fc.string())
+      .map((pair) => `r${JSON.stringify(pair)}`),
   );
   await fc.assert(
     fc.asyncProperty(candidates, question, async (after, asked) => {
       const filter = parseDatasetFilter(asked.filter);
-      const outcome = await readSlice(source, { ...asked, filter, first: 5, after }, LIMITS, createTestCall()).catch((error: unknown) => error);
+      const outcome = await readSlice(source, { ...asked, filter, first: 5, after }, LIMITS, createTestCall()).catch(
+        (error: unknown) => error,
+      );
       if (outcome instanceof HubError) expect(outcome.code).toBe('INPUT_INVALID');
       else expect((outcome as { items: unknown[] }).items.length).toBeLessThanOrEqual(3);
     }),

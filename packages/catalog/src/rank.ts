@@ -6,8 +6,13 @@ export type DatasetOrder = 'RELEVANCE' | 'TITLE' | 'MODIFIED_DESC' | 'MODIFIED_A
 /** Where a dataset stands in the asked order: a score, a folded title, an instant; null stands last. */
 export type Rank = string | number | null;
 
+// oxlint-disable-next-line no-control-regex -- the whole of ASCII
+const ASCII = /^[\x00-\x7f]*$/;
+
 /** Lower case without accents, so that `Vélo` and `velo` meet. */
 export function foldText(text: string): string {
+  // Most text is ASCII, where there are no accents to look for.
+  if (ASCII.test(text)) return text.toLowerCase();
   return text
     .normalize('NFKD')
     .replace(/\p{M}+/gu, '')
@@ -44,12 +49,44 @@ const terms = (search: string): readonly string[] =>
     .filter((term) => term !== '')
     .slice(0, 20);
 
-function scoreField(text: string, term: string, whole: number, prefix: number, inside: number): number {
-  const at = text.indexOf(term);
-  if (at < 0) return 0;
-  const words = text.split(/[^\p{L}\p{N}]+/u);
-  if (words.includes(term)) return whole;
-  return words.some((word) => word.startsWith(term)) ? prefix : inside;
+interface FoldedField {
+  readonly text: string;
+  readonly words: ReadonlySet<string>;
+}
+
+interface FoldedDataset {
+  readonly titles: FoldedField;
+  readonly keywords: FoldedField;
+  readonly rest: FoldedField;
+  readonly descriptions: string;
+}
+
+const foldField = (text: string): FoldedField => {
+  const folded = foldText(text);
+  return { text: folded, words: new Set(folded.split(/[^\p{L}\p{N}]+/u)) };
+};
+
+/** Folded once for each dataset object: the outbound cache hands out the same object while a portal says the same. */
+const foldedDatasets = new WeakMap<Dataset, FoldedDataset>();
+
+function foldDataset(dataset: Dataset): FoldedDataset {
+  const known = foldedDatasets.get(dataset);
+  if (known !== undefined) return known;
+  const folded = {
+    titles: foldField(Object.values(dataset.titles).join(' ')),
+    keywords: foldField(dataset.keywords.join(' ')),
+    rest: foldField(`${dataset.localId} ${dataset.publisher?.name ?? ''}`),
+    descriptions: foldText(Object.values(dataset.descriptions).join(' ').slice(0, 10_000)),
+  };
+  foldedDatasets.set(dataset, folded);
+  return folded;
+}
+
+function scoreField({ text, words }: FoldedField, term: string, whole: number, prefix: number, inside: number): number {
+  if (words.has(term)) return whole;
+  if (!text.includes(term)) return 0;
+  for (const word of words) if (word.startsWith(term)) return prefix;
+  return inside;
 }
 
 /**
@@ -57,10 +94,7 @@ function scoreField(text: string, term: string, whole: number, prefix: number, i
  * found by its own stemming or fuzziness and the hub does not see scores 0: it stays in the answer, at the end.
  */
 function scoreOf(dataset: Dataset, searchTerms: readonly string[]): number {
-  const titles = foldText(Object.values(dataset.titles).join(' '));
-  const keywords = foldText(dataset.keywords.join(' '));
-  const rest = foldText(`${dataset.localId} ${dataset.publisher?.name ?? ''}`);
-  const descriptions = foldText(Object.values(dataset.descriptions).join(' ').slice(0, 10_000));
+  const { titles, keywords, rest, descriptions } = foldDataset(dataset);
   let score = 0;
   for (const term of searchTerms) {
     score += scoreField(titles, term, 8, 5, 3);

@@ -63,8 +63,8 @@ function createConnector(
   const refuse = () => faults.addressRefused();
   const connect = buildConnector({
     allowH2: false,
-    // Reaps the socket when the timer below has given it up; undici's own timers are exact to half a second.
-    timeout: timeoutMs + 1_000,
+    // Closes the socket after the timer below has given it up: undici's own timers are exact to a second only.
+    timeout: timeoutMs,
     lookup: createGuardedLookup(guard, protocol, resolve, refuse),
   });
   // Without an address the peer has gone again, and nothing can be sent to it.
@@ -80,7 +80,9 @@ function createConnector(
     };
     const timer = setTimeout(() => fail(new errors.ConnectTimeoutError('connect timeout')), timeoutMs);
     connect(options, (...[error, socket]) => {
-      if (error !== null) {
+      if (isOver) {
+        socket?.destroy();
+      } else if (error !== null) {
         fail(error);
       } else if (!isPeerAdmitted(socket.remoteAddress)) {
         socket.destroy();

@@ -11,11 +11,9 @@ const faults = createFaults('paris');
 const compress = { gzip: gzipSync, br: brotliCompressSync, deflate: deflateSync } as const;
 const encodings = ['gzip', 'br', 'deflate'] as const;
 /** Hard to compress, so that a large one stays large on the wire. */
-const noise = (bytes: number) =>
-  Buffer.concat(
-    Array.from({ length: Math.ceil(bytes / 32) }, (_, at) => createHash('sha256').update(String(at)).digest()),
-    bytes,
-  );
+const NOISE = Buffer.concat(
+  Array.from({ length: 10_000 }, (_, at) => createHash('sha256').update(String(at)).digest()),
+);
 const decode = (wire: Uint8Array, names: readonly Encoding[], maxBytes = 10_000_000) =>
   decodeWhole(wire, names, maxBytes, new Cancellation(), faults);
 
@@ -52,7 +50,7 @@ describe('content-encoding', () => {
 
 describe.each(encodings)('a %s body', (encoding) => {
   const small = Buffer.from('{"a":1}'.repeat(50));
-  const large = noise(300_000);
+  const large = NOISE.subarray(0, 200_000);
 
   test('decodes to what was encoded, at once and in pieces', async () => {
     for (const body of [small, large]) {
@@ -71,7 +69,7 @@ describe.each(encodings)('a %s body', (encoding) => {
       await expect(collect(cut, [encoding], 10)).rejects.toThrow();
     }
     const largeWire = compress[encoding](large);
-    for (const at of [1, 65_536, 65_537, 200_000, largeWire.length - 1]) {
+    for (const at of [1, 65_536, 65_537, 150_000, largeWire.length - 1]) {
       await expect(decode(largeWire.subarray(0, at), [encoding])).rejects.toThrow();
       await expect(collect(largeWire.subarray(0, at), [encoding], 65_536)).rejects.toThrow();
     }
@@ -91,7 +89,7 @@ describe.each(encodings)('a %s body', (encoding) => {
   });
 
   test('stops at the limit of decoded bytes', async () => {
-    const bomb = compress[encoding](Buffer.alloc(20_000_000));
+    const bomb = compress[encoding](Buffer.alloc(8_000_000));
     for (const maxBytes of [1_000, 5_000_000])
       await expect(decode(bomb, [encoding], maxBytes)).rejects.toMatchObject({ code: 'SOURCE_MALFORMED' });
     const exact = compress[encoding](small);
@@ -153,7 +151,7 @@ test('a failure of the source fails the stream', async () => {
 
 test('decoding is cancelled between pieces', async () => {
   const cancellation = new Cancellation();
-  const decoding = decodeWhole(gzipSync(noise(2_000_000)), ['gzip'], 10_000_000, cancellation, faults);
+  const decoding = decodeWhole(gzipSync(NOISE), ['gzip'], 10_000_000, cancellation, faults);
   cancellation.cancel(faults.cancelled());
   await expect(decoding).rejects.toMatchObject({ code: 'CANCELLED' });
 });

@@ -174,7 +174,7 @@ export function isInBox(shape: Shape, box: { west: number; south: number; east: 
 const toRadians = (degrees: number): number => (degrees * Math.PI) / 180;
 
 /** Great-circle distance in metres. */
-export function haversineMetres(a: Position, b: Position): number {
+function haversineMetres(a: Position, b: Position): number {
   const dLat = toRadians(b[1] - a[1]);
   const dLon = toRadians(b[0] - a[0]);
   const h = Math.sin(dLat / 2) ** 2 + Math.cos(toRadians(a[1])) * Math.cos(toRadians(b[1])) * Math.sin(dLon / 2) ** 2;

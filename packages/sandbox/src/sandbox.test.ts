@@ -11,10 +11,30 @@ beforeAll(async () => {
 afterAll(() => sandbox.close());
 
 const ODS = '/api/explore/v2.1/catalog';
-async function read(portal: SandboxPortal, path: string): Promise<any> {
+interface Entry {
+  readonly dataset_id: string;
+  readonly data_visible: boolean;
+  readonly has_records: boolean;
+  readonly fields: readonly { readonly label: string; readonly annotations: unknown }[];
+  readonly metas: {
+    readonly default: { readonly federated: boolean; readonly license: unknown; readonly description: string };
+  };
+}
+/** What either kind of portal may answer; each test reads the part of its own kind. */
+interface Body extends Entry {
+  readonly total_count: number;
+  readonly results: readonly Entry[];
+  readonly result: {
+    readonly count: number;
+    readonly results: readonly { readonly name: string }[];
+    readonly resources: readonly { readonly ckan_url: string }[];
+    readonly extras: readonly { readonly key: string }[];
+  };
+}
+async function read<T = Body>(portal: SandboxPortal, path: string): Promise<T> {
   const response = await fetch(portal.baseUrl + path);
   expect(response.status, path).toBe(200);
-  return response.json();
+  return (await response.json()) as T;
 }
 async function search(portal: SandboxPortal, words: string): Promise<string[]> {
   if (portal.kind === 'ckan') {
@@ -22,11 +42,11 @@ async function search(portal: SandboxPortal, words: string): Promise<string[]> {
       portal,
       `/api/3/action/package_search?rows=100&fq=dataset_type:dataset&q=${encodeURIComponent(words)}`,
     );
-    return body.result.results.map((entry: { name: string }) => entry.name);
+    return body.result.results.map((entry) => entry.name);
   }
   const where = encodeURIComponent(`search(${JSON.stringify(words)})`);
   const body = await read(portal, `${ODS}/datasets?limit=100&where=${where}`);
-  return body.results.map((entry: { dataset_id: string }) => entry.dataset_id);
+  return body.results.map((entry) => entry.dataset_id);
 }
 
 describe('the sandbox', () => {
@@ -87,34 +107,34 @@ describe('the sandbox', () => {
 
   test('a dataset larger than the page window is whole in the export', async () => {
     const leicester = sandbox.portal('leicester');
-    const rows = await read(leicester, `${ODS}/datasets/expenditure-exceeding-ps500-2024/exports/json`);
+    const rows = await read<unknown>(leicester, `${ODS}/datasets/expenditure-exceeding-ps500-2024/exports/json`);
     expect(rows).toHaveLength(12_500);
     expect(rows).toEqual(leicester.truth('expenditure-exceeding-ps500-2024')?.records);
   });
 
   test('the oddities adapters must survive are there', async () => {
     const bordeaux = sandbox.portal('bordeaux');
-    const entries = (await read(bordeaux, `${ODS}/exports/json`)) as any[];
-    const entry = (id: string): any => entries.find((one) => one.dataset_id === id);
+    const entries = await read<readonly Entry[]>(bordeaux, `${ODS}/exports/json`);
+    const entry = (id: string): Entry => entries.find((one) => one.dataset_id === id)!;
     expect(entry('ci_chantier').data_visible).toBe(false);
     expect(entry('met_pcaet_documents').has_records).toBe(false);
     expect(entry('communes-gironde').metas.default.federated).toBe(true);
     expect(entry('tb_stvel_p').metas.default.license).toBeNull();
-    expect(entry('ci_vcub_p').fields[0].annotations).toEqual({});
-    expect(entry('st_park_p').fields[1].annotations).toEqual({ id: [] });
-    expect(entry('ci_trafi_l').fields[2].annotations).toEqual([{ name: 'facet' }, { name: 'sortable' }]);
+    expect(entry('ci_vcub_p').fields[0]?.annotations).toEqual({});
+    expect(entry('st_park_p').fields[1]?.annotations).toEqual({ id: [] });
+    expect(entry('ci_trafi_l').fields[2]?.annotations).toEqual([{ name: 'facet' }, { name: 'sortable' }]);
     expect(entry('ci_vcub_p').metas.default.description).toContain('&amp;amp;');
     expect(entry('bor_fontaines_eau_potable').fields.at(-1)).toMatchObject({ name: 'geom', type: 'geo_point_2d' });
     const [first] = (await read(sandbox.portal('leicester'), `${ODS}/datasets/deprivation-in-leicester-2025`)).fields;
-    expect(first.label).toBe('\uFEFF\uFEFFLSOA code');
+    expect(first?.label).toBe('\uFEFF\uFEFFLSOA code');
     const mexico = await read(sandbox.portal('mexico-city'), '/api/3/action/package_show?id=estaciones-de-ecobici');
     expect(mexico.result).toMatchObject({ license_id: 'CC-BY-4.0-ESP', accrual_periodicity: 'diario' });
-    expect(mexico.result.resources[0].ckan_url).toBe('http://10.80.148.134');
+    expect(mexico.result.resources[0]?.ckan_url).toBe('http://10.80.148.134');
     const copy = await read(
       sandbox.portal('nouvelle-aquitaine'),
       '/api/3/action/package_show?id=bordeaux-metropole-stations-velos-vcub',
     );
-    expect(copy.result.extras.map(({ key }: { key: string }) => key)).toEqual(
+    expect(copy.result.extras.map(({ key }) => key)).toEqual(
       expect.arrayContaining(['guid', 'harvest_source', 'identifier']),
     );
   });

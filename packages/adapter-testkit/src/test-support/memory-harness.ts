@@ -47,23 +47,27 @@ const ROWS: readonly HubRecord[] = Array.from({ length: 30 }, (_, index) => ({
 }));
 
 const TITLES = [
-  'Bicycle parking',
+  'Bicycle Parking',
   'Parking spaces',
   'Street trees',
   'Trees of parks',
   'Air quality',
   'Noise',
   'Markets',
-  'Bicycle counters',
+  'Counters',
 ];
 const LOCAL_IDS = TITLES.map((_, index) => `set-${index}`);
-const rowsOf = (localId: string): readonly HubRecord[] | null =>
-  localId === 'set-1' ? ROWS : localId === 'set-2' ? ROWS.slice(0, 3) : null;
+/** Rows by local id; the others have none. */
+const TABLES: Readonly<Record<string, number>> = { 'set-1': 30, 'set-2': 3, 'set-4': 12, 'set-6': 2 };
+const rowsOf = (localId: string): readonly HubRecord[] | null => {
+  const count = TABLES[localId];
+  return count === undefined ? null : ROWS.slice(0, count);
+};
 
 function createDataset(localId: string, index: number): Dataset {
   const rows = rowsOf(localId);
-  // One of the two tables is described on request only, as catalogs without columns do it.
-  const isUndescribed = localId === 'set-2';
+  // One of the tables is described on request only, as catalogs without columns do it.
+  const isUndescribed = localId === 'set-4';
   return {
     id: encodeDatasetId({ source: SOURCE, localId }),
     source: SOURCE,
@@ -251,7 +255,7 @@ export function createMemoryHarness(
       trace: createCallTrace(),
     }),
     patienceMs: 150,
-    lawRuns: 60,
+    lawRuns: 25,
     async [Symbol.asyncDispose]() {},
   };
 }

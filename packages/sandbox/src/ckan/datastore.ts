@@ -94,7 +94,7 @@ function splitOutsideQuotes(text: string): string[] {
   return text.match(/(?:"(?:[^"]|"")*"|[^,"])+/g) ?? [];
 }
 
-export function asList(value: unknown): readonly unknown[] {
+function asList(value: unknown): readonly unknown[] {
   if (Array.isArray(value)) return value;
   if (typeof value === 'string') return splitOutsideQuotes(value).map((part) => part.trim().replace(/^"(.*)"$/, '$1'));
   return [];

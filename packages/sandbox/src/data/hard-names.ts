@@ -4,7 +4,7 @@ import { FACET, field, HARD_INTEGERS, HARD_TEXTS, instantBefore, dayAt, placeNea
 import type { LonLat } from './builders.ts';
 
 /** Rows of the dataset of place names: one for each hard text, with every type and nulls among them. */
-export function hardRows(center: LonLat): OpendatasoftRow[] {
+function hardRows(center: LonLat): OpendatasoftRow[] {
   const random = createRandom(77);
   return HARD_TEXTS.map((text, index) => ({
     gid: index + 1,

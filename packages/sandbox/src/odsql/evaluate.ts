@@ -15,7 +15,7 @@ export interface QueryContext {
 }
 
 /** `instant` serves date and datetime: milliseconds since 1970. */
-export type ValueType = 'text' | 'number' | 'instant' | 'boolean' | 'geo' | 'other' | 'null';
+type ValueType = 'text' | 'number' | 'instant' | 'boolean' | 'geo' | 'other' | 'null';
 
 export interface Compiled<Row> {
   readonly type: ValueType;
@@ -386,7 +386,7 @@ export function compileWhere<Row>(
   context: QueryContext,
 ): (row: Row) => boolean {
   // "A comparison involving at least one null value is false", so NOT turns it into true, unless the quirk says SQL.
-  const unknown: Truth = context.quirks.twoValuedNot === false ? null : false;
+  const unknown: Truth = null;
   const equalTexts = createTextEquality(context.quirks);
 
   const isEqual = (type: ValueType, a: unknown, b: unknown): boolean => {

@@ -35,7 +35,7 @@ function compareNonNull(a: unknown, b: unknown, language: string): number {
 }
 
 /** Nulls come last in both directions, as the reference says. */
-export function compareForOrder(a: unknown, b: unknown, descending: boolean, language: string): number {
+function compareForOrder(a: unknown, b: unknown, descending: boolean, language: string): number {
   const aNull = a === null || a === undefined;
   const bNull = b === null || b === undefined;
   if (aNull || bNull) return aNull === bNull ? 0 : aNull ? 1 : -1;

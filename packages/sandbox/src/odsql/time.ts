@@ -31,7 +31,7 @@ function formatterOf(zone: string): Intl.DateTimeFormat {
 const offsets = new Map<string, Map<number, number>>();
 
 /** Minutes east of UTC at an instant. Zones change on full quarter hours, so one answer serves a quarter. */
-export function zoneOffsetMinutes(ms: number, zone: string): number {
+function zoneOffsetMinutes(ms: number, zone: string): number {
   if (zone === 'UTC') return 0;
   const quarter = Math.floor(ms / 900_000);
   let byQuarter = offsets.get(zone);

@@ -129,14 +129,39 @@ function ask(path: string, parameters: Record<string, string | string[]> = {}): 
   for (const [name, value] of Object.entries(parameters)) for (const one of [value].flat()) query.append(name, one);
   return fetch(`${portal.baseUrl}/api/explore/v2.1${path}?${query}`);
 }
-async function json<T = any>(path: string, parameters: Record<string, string | string[]> = {}): Promise<T> {
+interface Row {
+  readonly id: number;
+  readonly at: string;
+  readonly year: unknown;
+  readonly dataset_id: string;
+  readonly metas: { readonly default: { readonly title: string } };
+}
+/** Everything a page, an entry or an export may hold; each test reads its part. */
+interface Body {
+  readonly total_count: number;
+  readonly results: readonly Row[];
+  readonly facets: unknown;
+  readonly features: readonly {
+    readonly geometry: { readonly type: string } | null;
+    readonly properties: { readonly place: unknown };
+  }[];
+  readonly dataset_uid: string;
+  readonly fields: readonly unknown[];
+  readonly metas: {
+    readonly default: {
+      readonly records_count: number;
+      readonly bbox: { readonly geometry: { readonly type: string } };
+    };
+  };
+}
+async function json<T = Body>(path: string, parameters: Record<string, string | string[]> = {}): Promise<T> {
   const response = await ask(path, parameters);
   expect(response.status, await response.clone().text()).toBe(200);
   return (await response.json()) as T;
 }
 const RECORDS = '/catalog/datasets/things/records';
 const ids = async (parameters: Record<string, string | string[]>): Promise<unknown> =>
-  (await json(RECORDS, parameters)).results.map((row: { id: number }) => row.id);
+  (await json(RECORDS, parameters)).results.map((row) => row.id);
 
 describe('records', () => {
   test('rows are flat, hold every field and show null explicitly', async () => {
@@ -186,10 +211,7 @@ describe('records', () => {
 
   test('the zone shifts instants at both sides of the clock change', async () => {
     const body = await json(RECORDS, { timezone: 'Europe/Paris', limit: '2' });
-    expect(body.results.map((row: { at: string }) => row.at)).toEqual([
-      '2026-03-29T01:30:00+01:00',
-      '2026-03-29T03:30:00+02:00',
-    ]);
+    expect(body.results.map((row) => row.at)).toEqual(['2026-03-29T01:30:00+01:00', '2026-03-29T03:30:00+02:00']);
   });
 
   test('select renames, computes, includes and excludes', async () => {
@@ -217,12 +239,7 @@ describe('records', () => {
       { year: '2021-01-01', n: 1 },
     ]);
     const ordered = await json(RECORDS, { ...query, order_by: '`year` desc' });
-    expect(ordered.results.map((row: { year: unknown }) => row.year)).toEqual([
-      '2021-01-01',
-      '2020-01-01',
-      '2019-01-01',
-      null,
-    ]);
+    expect(ordered.results.map((row) => row.year)).toEqual(['2021-01-01', '2020-01-01', '2019-01-01', null]);
     expect(ordered.total_count).toBe(4);
   });
 
@@ -437,7 +454,7 @@ describe('catalog', () => {
     [{ order_by: 'dataset_id', limit: '2', offset: '1' }, ['papers', 'secret']],
   ])('%o selects datasets', async (parameters, expected) => {
     const body = await json('/catalog/datasets', parameters);
-    expect(body.results.map((entry: { dataset_id: string }) => entry.dataset_id)).toEqual(expected);
+    expect(body.results.map((entry) => entry.dataset_id)).toEqual(expected);
   });
 
   test('select names fields and drops parts, but not metas', async () => {
@@ -445,8 +462,8 @@ describe('catalog', () => {
       { dataset_id: 'things', title: 'Choses à vélo' },
     ]);
     const light = await json('/catalog/datasets', { select: 'exclude(fields),exclude(attachments)', limit: '1' });
-    expect(Object.keys(light.results[0])).not.toContain('fields');
-    expect(light.results[0].metas.default.title).toBe('Choses à vélo');
+    expect(Object.keys(light.results[0] ?? {})).not.toContain('fields');
+    expect(light.results[0]?.metas.default.title).toBe('Choses à vélo');
     const refused = await ask('/catalog/datasets', { select: 'metas' });
     expect(((await refused.json()) as { message: string }).message).toBe(
       'ODSQL query is malformed: Unknown field: metas. Clause(s) containing the error(s): select.',
@@ -462,9 +479,9 @@ describe('catalog', () => {
   });
 
   test('the json export is a bare list of everything', async () => {
-    const body = await json('/catalog/exports/json');
+    const body = await json<readonly Row[]>('/catalog/exports/json');
     expect(body).toHaveLength(4);
-    expect(body[0].dataset_id).toBe('things');
+    expect(body[0]?.dataset_id).toBe('things');
   });
 
   test('facets count values and unfold refined dates', async () => {
@@ -529,11 +546,15 @@ describe('exports', () => {
     expect(lines).toHaveLength(10_039);
     expect(JSON.parse(lines[0] ?? '')).toEqual({ n: 11, parity: 'z' });
     const collection = await json(`${EXPORTS}/geojson`);
-    expect(
-      collection.features.map((feature: { geometry: { type: string } | null }) => feature.geometry?.type ?? null),
-    ).toEqual(['Point', 'LineString', 'Point', 'Point', 'Point']);
-    expect(collection.features[0].properties).not.toHaveProperty('shape');
-    expect(collection.features[0].properties.place).toEqual({ lon: -0.57, lat: 44.83 });
+    expect(collection.features.map((feature) => feature.geometry?.type ?? null)).toEqual([
+      'Point',
+      'LineString',
+      'Point',
+      'Point',
+      'Point',
+    ]);
+    expect(collection.features[0]?.properties).not.toHaveProperty('shape');
+    expect(collection.features[0]?.properties.place).toEqual({ lon: -0.57, lat: 44.83 });
   });
 
   test('order, limit, groups and compression apply to exports, an offset does not', async () => {
