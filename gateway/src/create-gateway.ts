@@ -5,7 +5,7 @@ import { HubError } from '@civex/errors';
 import type { HttpEnvironment } from '@civex/http';
 import { createRecordDoor } from '@civex/records';
 import type { SubschemaConfig } from '@graphql-tools/delegate';
-import { execute as executeOrdinarily, getOperationAST, GraphQLError, parse } from 'graphql';
+import { execute as executeOrdinarily, getOperationAST, parse } from 'graphql';
 import type { ExecutionResult, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga';
@@ -13,9 +13,9 @@ import { createHubContext } from './context.ts';
 import type { HubContext, HubServices, HubSource, SourceSet } from './context.ts';
 import { createErrorBoundary } from './error-boundary.ts';
 import { PARTIAL_EXTENSION } from './partial-errors.ts';
-import { createPublicSchema } from './public-schema.ts';
+import { createPublicSchema, REMOTE_BATCH } from './public-schema.ts';
 import type { PublicSchema } from './public-schema.ts';
-import { checkBrackets, checkShape, costOf } from './query-limits.ts';
+import { checkBrackets, checkNulls, checkShape, checkVariables, costOf } from './query-limits.ts';
 import type { QueryLimits } from './query-limits.ts';
 import { createSourceSchema } from './source-schema.ts';
 import { createHubSource } from './sources.ts';
@@ -49,15 +49,17 @@ export interface Gateway {
   close(): Promise<void>;
 }
 
-/** Errors of one answer at most. */
+/** Errors of one answer at most, for each question a document stands for. */
 const MAX_ERRORS = 50;
 
 export function createGateway(options: GatewayOptions): Gateway {
   const { environment } = options;
   const { limits } = options.config;
   const createSource = options.createSource ?? createHubSource;
-  const queryLimits: QueryLimits = limits;
   const isHub = options.serves !== 'source';
+  /** A hub batches what it asks a source, so one document may stand for many questions. */
+  const questions = isHub ? 1 : REMOTE_BATCH;
+  const queryLimits: QueryLimits = { ...limits, questions };
   const services: HubServices = {
     door: createRecordDoor({
       scanRecords: limits.scanRecords,
@@ -112,7 +114,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       setParseFn((source, parseOptions) => {
         const text = typeof source === 'string' ? source : source.body;
         checkBrackets(text);
-        const document = parse(source, { ...parseOptions, maxTokens: queryLimits.queryTokens });
+        const document = parse(source, { ...parseOptions, maxTokens: queryLimits.queryTokens * questions });
         checkShape(document, queryLimits);
         return document;
       });
@@ -121,39 +123,33 @@ export function createGateway(options: GatewayOptions): Gateway {
       setExecuteFn(execute as Parameters<typeof setExecuteFn>[0]);
       const operation = getOperationAST(args.document, args.operationName);
       if (operation === null || operation === undefined) return;
-      const cost = costOf(schema, args.document, operation, (args.variableValues ?? {}) as Record<string, unknown>, sources.size);
-      if (cost > queryLimits.cost)
-        setResultAndStopExecution({
-          errors: [
-            boundary.maskError(
-              new HubError(
-                'INPUT_TOO_COSTLY',
-                `This query would cost about ${Math.round(cost)}, the limit is ${queryLimits.cost}: ask for fewer entries (first), fewer fields with records, or in several requests.`,
-              ),
-            ),
-          ],
-        });
+      const variables = (args.variableValues ?? {}) as Record<string, unknown>;
+      try {
+        checkVariables(variables);
+        checkNulls(schema, args.document, operation, variables);
+        const cost = costOf(schema, args.document, operation, variables, sources.size);
+        const limit = queryLimits.cost * questions;
+        if (cost > limit)
+          throw new HubError(
+            'INPUT_TOO_COSTLY',
+            `This query would cost about ${Math.round(cost)}, the limit is ${limit}: ask for fewer entries (first), fewer fields with records, or in several requests.`,
+          );
+      } catch (error) {
+        setResultAndStopExecution({ errors: [boundary.maskError(error)] });
+      }
     },
   };
 
-  /** Adds the located errors of fields that have a value all the same, and bounds the list. */
+  /** Adds the located errors of fields that have a value all the same. */
   const errorsPlugin: Plugin = {
     onExecute({ args }) {
       return {
         onExecuteDone({ result, setResult }) {
           const { partialErrors } = args.contextValue as unknown as HubContext;
           if (partialErrors.length === 0 || Symbol.asyncIterator in result) return;
-          const partial = partialErrors.map((error) => {
-            const masked = boundary.maskError(error);
-            return isHub
-              ? masked
-              : new GraphQLError(masked.message, {
-                  nodes: masked.nodes ?? null,
-                  path: masked.path ?? null,
-                  extensions: { ...masked.extensions, [PARTIAL_EXTENSION]: true },
-                });
-          });
-          setResult({ ...result, errors: [...(result.errors ?? []), ...partial].slice(0, MAX_ERRORS) });
+          const mark = isHub ? {} : { [PARTIAL_EXTENSION]: true };
+          const partial = partialErrors.map((error) => boundary.maskError(error, mark));
+          setResult({ ...result, errors: [...(result.errors ?? []), ...partial] });
         },
       };
     },
@@ -185,8 +181,14 @@ export function createGateway(options: GatewayOptions): Gateway {
       const context = createContext(signal, requestId);
       users.set(context.sources, (users.get(context.sources) ?? 0) + 1);
       try {
-        const result: unknown = await yoga.getResultForParams({ params, request: PLACEHOLDER_REQUEST }, { ...context });
-        return result as ExecutionResult;
+        const result = (await yoga.getResultForParams(
+          { params, request: PLACEHOLDER_REQUEST },
+          { ...context },
+        )) as ExecutionResult;
+        if (result.errors === undefined) return result;
+        // Faults of validation come as graphql-js made them; what the boundary made passes as it is.
+        const errors = result.errors.slice(0, MAX_ERRORS * questions).map((error) => boundary.maskError(error));
+        return { ...result, errors };
       } finally {
         release(context.sources);
       }

@@ -50,7 +50,7 @@ export async function readDatasetConnection(
   const start = args.after == null ? {} : decodePageCursor(args.after, digest);
   const results = await Promise.all(
     sources.map((source) => {
-      const sliceArgs: SliceArgs = { ...args, after: start[source.info.source] ?? null };
+      const sliceArgs: SliceArgs = { ...args, after: Object.hasOwn(start, source.info.source) ? (start[source.info.source] ?? null) : null };
       return source.kind === 'local'
         ? readLocalSlice(source, sliceArgs, context)
         : ways.readRemoteSlice(source, sliceArgs, context);

@@ -9,6 +9,7 @@ import { createCall } from './context.ts';
 import type { HubContext, LocalSource } from './context.ts';
 import { reportPartial } from './partial-errors.ts';
 import { describePushdown } from './describe-pushdown.ts';
+import { recallProjection, rememberProjection } from './projection.ts';
 import { createSourceReport, toTimestamp } from './source-report.ts';
 import type { SourceReport } from './source-report.ts';
 
@@ -152,6 +153,15 @@ export class DatasetNode {
     this.#dataset = dataset;
     this.#source = source;
     this.#fetchedAtEpochMs = fetchedAtEpochMs;
+  }
+
+  /** See projection.ts. */
+  recall(selection: object): object | undefined {
+    return recallProjection(this.#dataset, selection);
+  }
+
+  remember(selection: object, made: object): void {
+    rememberProjection(this.#dataset, selection, made);
   }
 
   get id(): string {

@@ -11,9 +11,12 @@ export function findHubError(error: unknown, depth = 8): HubError | undefined {
 
 export interface ErrorBoundary {
   readonly plugin: Plugin;
-  /** Turns anything into what a caller may see. */
-  readonly maskError: (error: unknown) => GraphQLError;
+  /** Turns anything into what a caller may see; what it made itself passes. `extensions` are joined to those of the error. */
+  readonly maskError: (error: unknown, extensions?: Readonly<Record<string, unknown>>) => GraphQLError;
 }
+
+/** Characters of a message about the caller's document, which may quote a value of the caller's. */
+const MAX_MESSAGE = 1_000;
 
 const HTTP_STATUS: Partial<Record<HubErrorCode, number>> = { AUTH_REQUIRED: 401, AUTH_UNAVAILABLE: 503 };
 
@@ -24,6 +27,12 @@ const HTTP_STATUS: Partial<Record<HubErrorCode, number>> = { AUTH_REQUIRED: 401,
  */
 export function createErrorBoundary(report: (error: unknown) => void): ErrorBoundary {
   const aboutDocument = new WeakSet<object>();
+  const made = new WeakSet<object>();
+  const make = (message: string, options: ConstructorParameters<typeof GraphQLError>[1]): GraphQLError => {
+    const error = new GraphQLError(message, options);
+    made.add(error);
+    return error;
+  };
   return {
     plugin: {
       onParse() {
@@ -37,17 +46,19 @@ export function createErrorBoundary(report: (error: unknown) => void): ErrorBoun
         };
       },
     },
-    maskError(error) {
+    maskError(error, extensions = {}) {
+      if (error instanceof GraphQLError && made.has(error)) return error;
       const graphQLError = error instanceof GraphQLError ? error : null;
       const place = { nodes: graphQLError?.nodes ?? null, source: graphQLError?.source ?? null, positions: graphQLError?.positions ?? null, path: graphQLError?.path ?? null };
       const hub = findHubError(error);
       if (hub === undefined && graphQLError !== null && isCallersFault(graphQLError, aboutDocument))
-        return new GraphQLError(graphQLError.message, { ...place, extensions: { code: 'INPUT_INVALID' } });
+        return make(graphQLError.message.slice(0, MAX_MESSAGE), { ...place, extensions: { ...extensions, code: 'INPUT_INVALID' } });
       report(hub ?? error);
       const status = hub === undefined ? undefined : HTTP_STATUS[hub.code];
-      return new GraphQLError(hub?.message ?? 'Internal error.', {
+      return make(hub?.message ?? 'Internal error.', {
         ...place,
         extensions: {
+          ...extensions,
           ...hub?.facts,
           code: hub?.code ?? 'INTERNAL',
           ...(status === undefined ? {} : { http: { status } }),
@@ -57,7 +68,13 @@ export function createErrorBoundary(report: (error: unknown) => void): ErrorBoun
   };
 }
 
-/** graphql-js makes errors without an original only for faults of the document or its variables, before any resolver runs. */
-function isCallersFault(error: GraphQLError, aboutDocument: WeakSet<object>): boolean {
-  return aboutDocument.has(error) || (error.originalError == null && error.path === undefined);
+/**
+ * Faults of the document or its variables are found before any resolver runs, so they have no place in the answer, and
+ * behind them stands at most what a scalar said of a value.
+ */
+function isCallersFault(error: GraphQLError, aboutDocument: WeakSet<object>, depth = 8): boolean {
+  if (aboutDocument.has(error)) return true;
+  if (error.path !== undefined || depth === 0) return false;
+  const { originalError } = error;
+  return originalError == null || (originalError instanceof GraphQLError && isCallersFault(originalError, aboutDocument, depth - 1));
 }

@@ -29,6 +29,8 @@ import type {
   SelectionSetNode,
 } from 'graphql';
 import type { HubContext } from './context.ts';
+import { DatasetNode } from './dataset-node.ts';
+import { markProjected } from './projection.ts';
 
 /*
  * Executes questions that the hub and sources of this process answer alone, compiled once per document. It does what
@@ -66,6 +68,8 @@ interface Run {
   readonly variables: unknown;
   readonly plan: OperationPlan;
   readonly errors: GraphQLError[];
+  /** True when remembered projections stand in the answer. */
+  projected: boolean;
 }
 
 /** Turns a resolved value into its part of the answer; throws or rejects when a non-null place would be null. */
@@ -242,13 +246,33 @@ class Compiler {
       type,
       nodes.flatMap((node) => node.selectionSet ?? []),
     );
-    return (value, run, path) => {
+    const execute: Complete = (value, run, path) => {
       if (value === null || value === undefined) return null;
       if (value instanceof Error) throw value;
       return executeFields(value, fields, run, path);
     };
+    if (type.name !== 'Dataset' || !fields.every(isPure)) return execute;
+    return (value, run, path, plan) => {
+      if (!(value instanceof DatasetNode)) return execute(value, run, path, plan);
+      const known = value.recall(fields);
+      if (known !== undefined) {
+        run.projected = true;
+        return known;
+      }
+      const before = run.errors.length;
+      const made = executeFields(value, fields, run, path);
+      if (typeof made === 'object' && made !== null && !isPromise(made) && run.errors.length === before)
+        value.remember(fields, made);
+      return made;
+    };
   }
 }
+
+/** Fields of a dataset that depend on more than the dataset: on the request, the portal or the time of fetching. */
+const IMPURE: ReadonlySet<string> = new Set(['catalog', 'provenance', 'records', 'queryables']);
+
+/** True when a field of a dataset depends on nothing but the dataset and the document. */
+const isPure = (plan: FieldPlan): boolean => plan.args !== null && (plan.resolve === null || plan.name === '__typename') && !IMPURE.has(plan.name);
 
 const nullError = (plan: FieldPlan): Error =>
   new GraphQLError(`Cannot return null for non-nullable field ${plan.parentType.name}.${plan.name}.`);
@@ -387,9 +411,11 @@ export function createFastExecute(
       if ('errors' in coerced && coerced.errors !== undefined) return otherwise(args);
       variables = 'variableValues' in coerced ? coerced.variableValues : coerced;
     }
-    const run: Run = { context, args, variables, plan, errors: [] };
-    const finish = (data: unknown): ExecutionResult =>
-      (run.errors.length === 0 ? { data } : { errors: run.errors, data }) as ExecutionResult;
+    const run: Run = { context, args, variables, plan, errors: [], projected: false };
+    const finish = (data: unknown): ExecutionResult => {
+      if (run.projected && typeof data === 'object' && data !== null) markProjected(data);
+      return (run.errors.length === 0 ? { data } : { errors: run.errors, data }) as ExecutionResult;
+    };
     const fail = (error: unknown): ExecutionResult => {
       run.errors.push(error instanceof GraphQLError ? error : new GraphQLError('Internal error.', { originalError: error as Error }));
       return finish(null);

@@ -37,7 +37,7 @@ function sourceOf({ id }: CatalogRef, context: HubContext): HubSource {
 }
 
 /** Datasets asked of a remote source in one request, at most. */
-const REMOTE_BATCH = 50;
+export const REMOTE_BATCH = 50;
 
 /**
  * Runs a delegated document at the source named by the delegation: through the source schema in this process, or at

@@ -1,5 +1,5 @@
 import { HubError } from '@civex/errors';
-import { getNamedType, isListType, isNonNullType, isObjectType, Kind } from 'graphql';
+import { getNamedType, isListType, isNonNullType, isObjectType, Kind, TypeInfo, visit, visitWithTypeInfo } from 'graphql';
 import type {
   ArgumentNode,
   DocumentNode,
@@ -20,6 +20,11 @@ export interface QueryLimits {
   readonly rootFields: number;
   /** Estimated objects of the answer plus upstream work; see `costOf`. */
   readonly cost: number;
+  /**
+   * Questions one document may stand for: 1, and for a source server as many as a hub batches into one document. All
+   * other limits but the depth are for each of them.
+   */
+  readonly questions?: number;
 }
 
 /** Nesting of brackets a document may have before it is parsed: protects the parser's own recursion. */
@@ -30,12 +35,33 @@ const MAX_DEFINITIONS = 50;
 
 const tooCostly = (what: string): HubError => new HubError('INPUT_TOO_COSTLY', what);
 
-/** Looks at the text alone, in one pass. @throws HubError `INPUT_TOO_COSTLY` */
+/** The index of the last character of a string or comment that begins at `start`. An unfinished one ends with the text. */
+function skipText(text: string, start: number): number {
+  if (text.charCodeAt(start) === 35) {
+    for (let i = start + 1; i < text.length; i++) if (text[i] === '\n' || text[i] === '\r') return i;
+    return text.length;
+  }
+  if (text.startsWith('"""', start)) {
+    let end = text.indexOf('"""', start + 3);
+    while (end > 0 && text[end - 1] === '\\') end = text.indexOf('"""', end + 3);
+    return end < 0 ? text.length : end + 2;
+  }
+  for (let i = start + 1; i < text.length; i++) {
+    const character = text[i];
+    // A line ends every plain string: what the parser refuses must not hide what follows.
+    if (character === '"' || character === '\n' || character === '\r') return i;
+    if (character === '\\') i++;
+  }
+  return text.length;
+}
+
+/** Looks at the text alone, in one pass; strings and comments do not count. @throws HubError `INPUT_TOO_COSTLY` */
 export function checkBrackets(text: string): void {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);
-    if (code === 123 || code === 91 || code === 40) {
+    if (code === 34 || code === 35) i = skipText(text, i);
+    else if (code === 123 || code === 91 || code === 40) {
       if (++depth > MAX_BRACKETS) throw tooCostly(`The query nests deeper than ${MAX_BRACKETS} brackets.`);
     } else if (code === 125 || code === 93 || code === 41) depth--;
   }
@@ -49,8 +75,11 @@ export function checkBrackets(text: string): void {
  * @throws HubError `INPUT_TOO_COSTLY`
  */
 export function checkShape(document: DocumentNode, limits: QueryLimits): void {
-  if (document.definitions.length > MAX_DEFINITIONS)
-    throw tooCostly(`The document has more than ${MAX_DEFINITIONS} operations and fragments.`);
+  const { queryDepth, questions = 1 } = limits;
+  const refuseBeyond = (count: number, limit: number, what: (limit: number) => string): void => {
+    if (count > limit * questions) throw tooCostly(what(limit * questions));
+  };
+  refuseBeyond(document.definitions.length, MAX_DEFINITIONS, (max) => `The document has more than ${max} operations and fragments.`);
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
@@ -73,6 +102,7 @@ export function checkShape(document: DocumentNode, limits: QueryLimits): void {
     if (fragment === undefined) return NOTHING;
     measured.set(name, 'open');
     const measure = measureSet(fragment.selectionSet, false);
+    measure.directives += fragment.directives?.length ?? 0;
     measured.set(name, measure);
     return measure;
   };
@@ -107,14 +137,56 @@ export function checkShape(document: DocumentNode, limits: QueryLimits): void {
 
   for (const definition of document.definitions) {
     if (definition.kind !== Kind.OPERATION_DEFINITION) continue;
-    const { depth, fields, aliases, directives } = measureSet(definition.selectionSet, false);
-    if (depth > limits.queryDepth) throw tooCostly(`The query selects deeper than ${limits.queryDepth} levels.`);
-    if (fields > MAX_FIELDS) throw tooCostly(`The query selects more than ${MAX_FIELDS} fields.`);
-    if (aliases > limits.aliases) throw tooCostly(`The query has more than ${limits.aliases} aliases.`);
-    if (directives > MAX_DIRECTIVES) throw tooCostly(`The query has more than ${MAX_DIRECTIVES} directives.`);
+    const { depth, fields, aliases, directives: below } = measureSet(definition.selectionSet, false);
+    let directives = below + (definition.directives?.length ?? 0);
+    for (const variable of definition.variableDefinitions ?? []) directives += variable.directives?.length ?? 0;
+    if (depth > queryDepth) throw tooCostly(`The query selects deeper than ${queryDepth} levels.`);
+    refuseBeyond(fields, MAX_FIELDS, (max) => `The query selects more than ${max} fields.`);
+    refuseBeyond(aliases, limits.aliases, (max) => `The query has more than ${max} aliases.`);
+    refuseBeyond(directives, MAX_DIRECTIVES, (max) => `The query has more than ${max} directives.`);
     const roots = countRootFields(definition.selectionSet, fragments, new Set());
-    if (roots > limits.rootFields) throw tooCostly(`The query asks more than ${limits.rootFields} root fields.`);
+    refuseBeyond(roots, limits.rootFields, (max) => `The query asks more than ${max} root fields.`);
   }
+}
+
+/** @throws HubError `INPUT_TOO_COSTLY` for values that nest deeper than a document may. */
+export function checkVariables(value: unknown, depth = 0): void {
+  if (typeof value !== 'object' || value === null) return;
+  if (depth > MAX_BRACKETS) throw tooCostly(`The variables nest deeper than ${MAX_BRACKETS} levels.`);
+  for (const part of Array.isArray(value) ? value : Object.values(value)) checkVariables(part, depth + 1);
+}
+
+/**
+ * A variable may be nullable where the place is not, when it has a default or the place has one; a null sent all the
+ * same is found by graphql-js only when the field is executed, where nobody can tell it from a fault of ours.
+ *
+ * @throws HubError `INPUT_INVALID`
+ */
+export function checkNulls(
+  schema: GraphQLSchema,
+  document: DocumentNode,
+  operation: OperationDefinitionNode,
+  variables: Readonly<Record<string, unknown>>,
+): void {
+  const nulls = new Set(
+    (operation.variableDefinitions ?? [])
+      .map(({ variable }) => variable.name.value)
+      .filter((name) => Object.hasOwn(variables, name) && variables[name] === null),
+  );
+  if (nulls.size === 0) return;
+  const types = new TypeInfo(schema);
+  for (const definition of document.definitions)
+    if (definition === operation || definition.kind === Kind.FRAGMENT_DEFINITION)
+      visit(
+        definition,
+        visitWithTypeInfo(types, {
+          VariableDefinition: () => false,
+          Variable({ name: { value: name } }) {
+            if (nulls.has(name) && isNonNullType(types.getInputType()))
+              throw new HubError('INPUT_INVALID', `Variable "$${name}" must not be null here.`);
+          },
+        }),
+      );
 }
 
 function countRootFields(
@@ -146,6 +218,16 @@ function sizeOf(
   name: string,
   variables: Readonly<Record<string, unknown>>,
 ): number | null {
+  const size = readSize(args, name, variables);
+  // A negative size is refused where it is used; here it must not pay for the rest of the question.
+  return size === null ? null : Math.max(0, size);
+}
+
+function readSize(
+  args: readonly ArgumentNode[] | undefined,
+  name: string,
+  variables: Readonly<Record<string, unknown>>,
+): number | null {
   const value = args?.find((argument) => argument.name.value === name)?.value;
   if (value === undefined) return null;
   const given = value.kind === Kind.VARIABLE ? variables[value.name.value] : value;
@@ -167,9 +249,14 @@ export function costOf(
   schema: GraphQLSchema,
   document: DocumentNode,
   operation: OperationDefinitionNode,
-  variables: Readonly<Record<string, unknown>>,
+  given: Readonly<Record<string, unknown>>,
   sources: number,
 ): number {
+  const variables: Record<string, unknown> = Object.create(null) as Record<string, unknown>;
+  for (const { variable, defaultValue } of operation.variableDefinitions ?? []) {
+    const name = variable.name.value;
+    variables[name] = Object.hasOwn(given, name) ? given[name] : defaultValue;
+  }
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);

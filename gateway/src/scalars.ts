@@ -49,8 +49,18 @@ const json = (name: string, description: string): GraphQLScalarType =>
 
 const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/i;
 
+/** `Date.parse` takes the 30th of February for the 2nd of March. */
+function isDay(year: number, month: number, day: number): boolean {
+  return day >= 1 && day <= new Date(Date.UTC(year, month, 0)).getUTCDate();
+}
+
 function parseDateTime(value: unknown): string {
-  if (typeof value !== 'string' || !RFC3339.test(value) || Number.isNaN(Date.parse(value)))
+  if (
+    typeof value !== 'string' ||
+    !RFC3339.test(value) ||
+    Number.isNaN(Date.parse(value)) ||
+    !isDay(Number(value.slice(0, 4)), Number(value.slice(5, 7)), Number(value.slice(8, 10)))
+  )
     throw new GraphQLError('A DateTime is RFC 3339 with a zone, such as "2026-03-01T00:00:00Z".');
   return value;
 }

@@ -8,6 +8,7 @@ import type { ExecutionResult } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
 import type { Gateway } from './create-gateway.ts';
 import { EXAMPLE_QUESTIONS } from './examples.ts';
+import { stringifyData } from './projection.ts';
 
 export interface ServerOptions {
   readonly gateway: Gateway;
@@ -147,14 +148,20 @@ function statusOf(result: ExecutionResult, type: string): number {
 }
 
 function serialise(result: ExecutionResult): string {
-  if (result.errors === undefined) return JSON.stringify(result);
-  return JSON.stringify({
-    ...result,
-    errors: result.errors.map((error) => {
-      const { http: _, ...extensions } = error.extensions ?? {};
-      return { ...(error instanceof GraphQLError ? error.toJSON() : error), extensions };
-    }),
-  });
+  const { errors, data, extensions } = result;
+  const parts: string[] = [];
+  if (errors !== undefined)
+    parts.push(
+      `"errors":${JSON.stringify(
+        errors.map((error) => {
+          const { http: _, ...rest } = error.extensions ?? {};
+          return { ...(error instanceof GraphQLError ? error.toJSON() : error), extensions: rest };
+        }),
+      )}`,
+    );
+  if (data !== undefined) parts.push(`"data":${stringifyData(data)}`);
+  if (extensions !== undefined) parts.push(`"extensions":${JSON.stringify(extensions)}`);
+  return `{${parts.join(',')}}`;
 }
 
 interface StaticPage {
@@ -185,6 +192,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   let running = 0;
   let stopping = false;
 
+  /** A connection that stays open for more would keep a stopping server from ending. */
+  const reply: typeof send = (response, ...answer) => {
+    if (stopping) response.shouldKeepAlive = false;
+    send(response, ...answer);
+  };
+
   async function answerGraphQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const startedAt = options.now();
     const type = negotiate(request.headers.accept);
@@ -203,7 +216,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       });
       const result = await gateway.execute(params, { requestId: randomUUID(), signal: gone.signal });
       outcome = result.errors === undefined ? 'ok' : 'data' in result ? 'partial' : 'error';
-      if (!response.destroyed) send(response, statusOf(result, type), type, serialise(result));
+      if (!response.destroyed) reply(response, statusOf(result, type), type, serialise(result));
     } finally {
       running--;
       options.onRequest(outcome, options.now() - startedAt);
@@ -219,7 +232,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         if (isRead && options.graphiql && (request.headers.accept ?? '').includes('text/html')) {
           const page = await (graphiqlPage ??= buildGraphiql());
           const zip = /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''));
-          send(response, 200, 'text/html; charset=utf-8', zip ? page.gzipped : page.html, {
+          reply(response, 200, 'text/html; charset=utf-8', zip ? page.gzipped : page.html, {
             vary: 'accept-encoding',
             'cache-control': 'no-cache',
             'x-frame-options': 'DENY',
@@ -231,20 +244,20 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         throw new Refusal(405, 'INPUT_INVALID', 'Send queries as POST with application/json.', { allow: 'POST' });
       case '/':
         if (isRead && options.graphiql) {
-          send(response, 302, 'text/plain; charset=utf-8', 'See /graphql', { location: '/graphql' });
+          reply(response, 302, 'text/plain; charset=utf-8', 'See /graphql', { location: '/graphql' });
           return;
         }
         break;
       case '/healthz':
-        if (isRead) return send(response, 200, 'text/plain; charset=utf-8', 'ok\n');
+        if (isRead) return reply(response, 200, 'text/plain; charset=utf-8', 'ok\n');
         break;
       case '/readyz':
-        if (isRead) return send(response, stopping ? 503 : 200, 'text/plain; charset=utf-8', stopping ? 'stopping\n' : 'ready\n');
+        if (isRead) return reply(response, stopping ? 503 : 200, 'text/plain; charset=utf-8', stopping ? 'stopping\n' : 'ready\n');
         break;
       case '/metrics':
         if (isRead) {
           const { contentType, text } = await options.renderMetrics();
-          return send(response, 200, contentType, text);
+          return reply(response, 200, contentType, text);
         }
         break;
       default:
@@ -260,7 +273,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         if (response.headersSent || response.destroyed) return response.destroy();
         const refusal = error instanceof Refusal ? error : new Refusal(500, 'INTERNAL', 'Internal error.');
         const body = JSON.stringify({ errors: [{ message: refusal.message, extensions: { code: refusal.code } }] });
-        send(response, refusal.status, negotiate(request.headers.accept) ?? JSON_TYPE, body, refusal.headers);
+        reply(response, refusal.status, negotiate(request.headers.accept) ?? JSON_TYPE, body, refusal.headers);
         return undefined;
       });
     },

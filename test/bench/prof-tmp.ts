@@ -1,6 +1,7 @@
 import { createGateway } from '@civex/gateway';
 import { defaultHubConfig } from '@civex/config';
 import { createBenchPortals } from '@civex/sandbox';
+import { stringifyData } from "../../gateway/src/projection.ts";
 import { fork } from 'node:child_process';
 if (process.argv[2] === 'p') {
   const { portals } = await createBenchPortals(4, { datasets: 50 });
@@ -18,7 +19,7 @@ if (process.argv[2] === 'p') {
   let n = 0; let bytes = 0;
   const until = Date.now() + 6000;
   const t0 = Date.now(); const cpu0 = process.cpuUsage();
-  await Promise.all(Array.from({ length: 16 }, async () => { while (Date.now() < until) { const r = await gw.execute({ query: BY_ID, variables: { ids: idsOf(n++) } }, { signal: new AbortController().signal }); bytes += JSON.stringify(r).length; if (r.errors) throw r.errors[0]; } }));
+  await Promise.all(Array.from({ length: 16 }, async () => { while (Date.now() < until) { const r = await gw.execute({ query: BY_ID, variables: { ids: idsOf(n++) } }, { signal: new AbortController().signal }); bytes += stringifyData(r.data).length; if (r.errors) throw r.errors[0]; } }));
   const cpu = process.cpuUsage(cpu0);
   console.log(n, 'requests', (n / (Date.now() - t0) * 1000).toFixed(0), '/s', ((cpu.user + cpu.system) / 1000 / n).toFixed(2), 'cpu ms', bytes / n);
   c.kill(); await gw.close();

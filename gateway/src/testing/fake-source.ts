@@ -48,8 +48,11 @@ export interface FakeSource extends LocalSource {
   fault: HubError | null;
 }
 
-export function createFakeSource(source: string, count: number): FakeSource {
-  const datasets = Array.from({ length: count }, (_, index) => fakeDataset(source, `d${index}`, index));
+export function createFakeSource(source: string, count: number, overrides: Partial<Dataset> = {}): FakeSource {
+  const datasets = Array.from({ length: count }, (_, index) => ({
+    ...fakeDataset(source, `d${index}`, index),
+    ...overrides,
+  }));
   const batches: (readonly string[])[] = [];
   const fake = {
     kind: 'local' as const,

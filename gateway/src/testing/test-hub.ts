@@ -140,7 +140,13 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
           response.on('end', () => {
             const whole = Buffer.concat(chunks);
             const text = whole.toString('utf8');
-            resolve({ status: response.statusCode ?? 0, headers: response.headers, body: whole, text, json: readJson(text) });
+            resolve({
+              status: response.statusCode ?? 0,
+              headers: response.headers,
+              body: whole,
+              text,
+              json: readJson(text),
+            });
           });
         },
       );
@@ -208,4 +214,48 @@ export interface Gate {
 export function createGate(): Gate {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { passed: promise, open: resolve };
+}
+
+export interface HeldSource extends FakeSource {
+  /** Passed when the first `getMany` has arrived. */
+  readonly asked: Gate;
+  /** Holds every `getMany` until it is opened or the call is aborted. */
+  readonly gate: Gate;
+  /** Signals of every `getMany`. */
+  readonly signals: AbortSignal[];
+  readonly isClosed: () => boolean;
+}
+
+/** A source in memory that answers datasets by id when its gate is opened. */
+export function createHeldSource(id: string, count = 5): HeldSource {
+  const fake = createFakeSource(id, count);
+  const signals: AbortSignal[] = [];
+  const asked = createGate();
+  const gate = createGate();
+  let closed = false;
+  return {
+    ...fake,
+    asked,
+    gate,
+    signals,
+    isClosed: () => closed,
+    close() {
+      closed = true;
+      return Promise.resolve();
+    },
+    adapter: {
+      ...fake.adapter,
+      catalog: {
+        ...fake.adapter.catalog,
+        async getMany(ids, call) {
+          signals.push(call.signal);
+          asked.open();
+          const { promise: aborted, reject } = Promise.withResolvers<never>();
+          call.signal.addEventListener('abort', () => reject(call.signal.reason), { once: true });
+          await Promise.race([gate.passed, aborted]);
+          return fake.adapter.catalog.getMany(ids, call);
+        },
+      },
+    },
+  };
 }

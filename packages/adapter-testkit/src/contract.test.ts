@@ -351,7 +351,7 @@ const broken: readonly (readonly [string, Break, string])[] = [
         const isPlain = ask.filter === null && ask.sort.length === 0;
         return right.fetchWindow(
           dataset,
-          isPlain && ask.offset > 0 && ask.limit < 10 ? { ...ask, offset: ask.offset - 1 } : ask,
+          isPlain && ask.offset > 0 && ask.limit < 20 ? { ...ask, offset: ask.offset - 1 } : ask,
           call,
         );
       },

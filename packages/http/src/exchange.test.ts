@@ -1,7 +1,20 @@
+import { createMetrics } from '@civex/telemetry';
 import { describe, expect, test } from 'vitest';
 import { createServer } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
-import { callFor, chunked, createClient, GET, message, serveRaw, textOf, type Overrides } from './testing.ts';
+import { createSourceHttp } from './source-http.ts';
+import {
+  createTestClock,
+  optionsFor,
+  callFor,
+  chunked,
+  createClient,
+  GET,
+  message,
+  serveRaw,
+  textOf,
+  type Overrides,
+} from './testing.ts';
 
 const BODY = JSON.stringify({ results: Array.from({ length: 40 }, (_, id) => ({ id, name: `vélo ${id}` })) });
 
@@ -36,6 +49,15 @@ describe('a request', () => {
       body: '{"sql":"é"}',
       headers: { 'content-type': 'application/json', accept: 'text/csv', 'content-length': '12' },
     });
+  });
+
+  test('is counted in the metrics of the hub', async () => {
+    await using server = await serveRaw((socket) => socket.write(message('{}')));
+    const metrics = createMetrics();
+    const clock = createTestClock();
+    await using http = createSourceHttp(optionsFor(server.url), { now: clock.now, random: () => 0, metrics });
+    await http.read(GET, textOf, callFor(clock));
+    expect(await metrics.render()).toContain('civex_upstream_requests_total{source="paris",outcome="ok"} 1');
   });
 
   test('reuses connections', async () => {

@@ -43,6 +43,9 @@ export interface SourceHttp extends AsyncDisposable {
    * cache keeps, so it must be immutable. A `HubError` it throws with `SOURCE_MALFORMED` or `SOURCE_UNAVAILABLE` counts
    * as a failure of the portal (breaker, stale-if-error); other codes do not. Only what `parse` returns is cached.
    *
+   * A cached or shared value goes to whoever asks the same: method, path, search and body. Equal requests must
+   * therefore be read with equal `parse` functions; what differs between them belongs into the request or after the read.
+   *
    * `parse` sees every complete answer whose status is not one the client handles itself: 429 becomes
    * `SOURCE_OVERLOADED`; 502, 503, 504 are retried once within the budget and then `SOURCE_UNAVAILABLE`; redirects are
    * refused as `SOURCE_REJECTED` unless they stay on a configured origin.

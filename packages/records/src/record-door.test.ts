@@ -109,6 +109,28 @@ describe('a question', () => {
   });
 });
 
+describe('a filter in CQL2 text', () => {
+  test('asks what the same filter asks in the words of GraphQL', async () => {
+    const source = createFakeSource(ROWS);
+    const result = await open().query(ask(source, { cql: "s = 'odd'" }), createCall());
+    expect(idsOf(result)).toEqual(['r1', 'r3', 'r5']);
+    const continued = await open().query(ask(source, { filter: ODD, after: result.endCursor }), createCall());
+    expect(idsOf(continued)).toEqual(['r7', 'r9']);
+  });
+
+  test('narrows a filter that is given beside it', async () => {
+    const source = createFakeSource(ROWS);
+    const result = await open().query(ask(source, { filter: ODD, cql: 'n > 4 OR n < 2' }), createCall());
+    expect(idsOf(result)).toEqual(['r1', 'r5', 'r7']);
+    expect(result.plan.pushed).toMatchObject({ op: 'and', args: [{ op: '=' }, { op: 'or' }] });
+  });
+
+  test('that is empty is refused, not ignored', async () => {
+    const source = createFakeSource(ROWS);
+    await expect(open().query(ask(source, { cql: '' }), createCall())).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+  });
+});
+
 describe('columns of an undescribed dataset', () => {
   const undescribed = { ...createDataset(null), recordsState: 'undescribed' as const };
   const describing = (columns: typeof QUERYABLES | null) => {

@@ -2,12 +2,11 @@ import type { Call, RecordCapability, RecordsFacet, SourceAdapter } from '@civex
 import { HubError } from '@civex/errors';
 import type { Dataset, Geometry, HubRecord, Queryable } from '@civex/model';
 import type { FilterInput, RecordFilter, SortInput, SortKey } from '@civex/query';
-import { bindFilter, bindSort, splitFilter, suggestName, toCql2Json } from '@civex/query';
+import { bindFilter, bindSort, parseCql2Text, splitFilter, suggestName, toCql2Json } from '@civex/query';
 import { digest } from './digest.ts';
 import type { LostOp } from './lost-capabilities.ts';
 import { createLostCapabilities, withoutLost } from './lost-capabilities.ts';
 import type { RecordPlan } from './plan-records.ts';
-import { parseCql2Text } from './parse-cql.ts';
 import { planRecords } from './plan-records.ts';
 import { presentRecord } from './present-record.ts';
 import { readScan } from './read-scan.ts';

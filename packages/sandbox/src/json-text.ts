@@ -20,3 +20,13 @@ export function toPlainText(value: unknown): string {
   if (typeof value === 'string') return value;
   return typeof value === 'object' ? toJsonText(value) : String(value as number | bigint | boolean);
 }
+
+/** Parses JSON as portals written in Python do: whole numbers beyond 2^53 stay exact, as bigint. */
+export function parseExactJson(text: string): unknown {
+  // The third argument is in Node 22 and later; the library typings do not know it.
+  const reviver = (_key: string, value: unknown, context?: { readonly source?: string }): unknown =>
+    typeof value === 'number' && !Number.isSafeInteger(value) && /^-?\d+$/.test(context?.source ?? '')
+      ? BigInt(context?.source ?? value)
+      : value;
+  return JSON.parse(text, reviver);
+}

@@ -109,7 +109,11 @@ describe('life', () => {
     expect(portal.requests).toMatchObject([
       { method: 'GET', path: '/api/explore/v2.1/catalog/datasets/café/', search: '?a=%20b', body: '' },
     ]);
-    expect(ckan.requests.at(-1)).toMatchObject({ method: 'POST', body: '{"id":"p"}' });
+    expect(ckan.requests.at(-1)).toMatchObject({
+      method: 'POST',
+      body: '{"id":"p"}',
+      headers: { 'content-type': 'text/plain;charset=UTF-8' },
+    });
     portal.clearRequests();
     expect(portal.requests).toEqual([]);
   });

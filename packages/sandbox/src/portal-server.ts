@@ -135,7 +135,14 @@ export async function startPortalServer(options: PortalServerOptions): Promise<S
     } catch {
       // A path that is not valid UTF-8 stays as sent and matches nothing.
     }
-    const request: PortalRequest = { method, path, search: cut < 0 ? '' : target.slice(cut), body, atMs: now() };
+    const request: PortalRequest = {
+      method,
+      path,
+      search: cut < 0 ? '' : target.slice(cut),
+      body,
+      headers: message.headers,
+      atMs: now(),
+    };
     requests.push(request);
     if (requests.length > 2 * KEPT_REQUESTS) requests = requests.slice(-KEPT_REQUESTS);
     respond(request, message.headers['content-type'] ?? '', response);

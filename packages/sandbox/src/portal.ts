@@ -7,6 +7,8 @@ export interface PortalRequest {
   readonly search: string;
   /** The body as text; empty for GET. */
   readonly body: string;
+  /** As node:http presents them: lower-case names. What a client leaks is seen here. */
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>;
   /** Milliseconds of the portal's clock. */
   readonly atMs: number;
 }

@@ -1,4 +1,4 @@
-import { toJsonText } from '../json-text.ts';
+import { parseExactJson, toJsonText } from '../json-text.ts';
 import type { PortalQuirks, PortalRequest, SandboxPortal } from '../portal.ts';
 import { startPortalServer } from '../portal-server.ts';
 import type { PortalAnswer } from '../portal-server.ts';
@@ -61,7 +61,7 @@ function readParameters(request: PortalRequest, contentType: string): Parameters
   if (isForm && !request.body.trimStart().startsWith('{')) return fromPairs(new URLSearchParams(request.body));
   let parsed: unknown;
   try {
-    parsed = JSON.parse(request.body);
+    parsed = parseExactJson(request.body);
   } catch {
     throw new BareRefusal('Bad request - JSON Error: Error decoding JSON data.');
   }

@@ -1,4 +1,4 @@
-import { toJsonText, toPlainText } from '../json-text.ts';
+import { parseExactJson, toJsonText, toPlainText } from '../json-text.ts';
 import { collatorOf } from '../odsql/query.ts';
 import type { PortalQuirks } from '../portal.ts';
 import { toTokens } from '../text-search.ts';
@@ -30,9 +30,14 @@ function parseNumber(text: string, type: DatastoreType): number | bigint | null 
   return isWhole && !Number.isSafeInteger(value) ? BigInt(text.trim()) : value;
 }
 
-/** `2026-01-05 10:00`, `2026-01-05T10:00:00.5` and `2026-01-05` as milliseconds; timestamps have no zone. */
+/**
+ * `2026-01-05 10:00`, `2026-01-05T10:00:00.5` and `2026-01-05` as milliseconds. The type has no zone: PostgreSQL
+ * accepts an offset in the text and drops it.
+ */
 function parseTimestamp(text: string): number | null {
-  const match = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?)?$/.exec(text.trim());
+  const match = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}(?::?\d{2})?)?)?$/i.exec(
+    text.trim(),
+  );
   if (match === null) return null;
   const ms = Date.parse(`${match[1]}T${match[2] ?? '00:00'}${match[3] ?? ':00'}Z`);
   return Number.isNaN(ms) ? null : ms;
@@ -52,7 +57,7 @@ class InvalidInput extends Error {}
 function toOperand(value: unknown, type: DatastoreType): unknown {
   if (value === null) return null;
   if (isNumber(type)) {
-    if (typeof value === 'number') return value;
+    if (typeof value === 'number' || typeof value === 'bigint') return value;
     const parsed = typeof value === 'string' ? parseNumber(value, type) : null;
     if (parsed === null) throw new InvalidInput();
     return parsed;
@@ -155,7 +160,7 @@ export function searchTable(
     if (filters.trim() === '') filters = undefined;
     else
       try {
-        filters = JSON.parse(filters);
+        filters = parseExactJson(filters);
       } catch {
         throw errors.validation({ filters: ['Cannot parse JSON'] });
       }
@@ -176,7 +181,7 @@ export function searchTable(
       if (values.length === 0) throw errors.validation({ query: ['Invalid query'] });
       let operands: unknown[];
       try {
-        operands = values.map((value: unknown) => toOperand(value, field.type)).filter((value) => value !== null);
+        operands = values.map((value: unknown) => toOperand(value, field.type));
       } catch (error) {
         if (!(error instanceof InvalidInput)) throw error;
         throw errors.validation({ query: ['Invalid query'] });

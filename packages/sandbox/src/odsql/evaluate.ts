@@ -386,7 +386,7 @@ export function compileWhere<Row>(
   context: QueryContext,
 ): (row: Row) => boolean {
   // "A comparison involving at least one null value is false", so NOT turns it into true, unless the quirk says SQL.
-  const unknown: Truth = null;
+  const unknown: Truth = context.quirks.twoValuedNot === false ? null : false;
   const equalTexts = createTextEquality(context.quirks);
 
   const isEqual = (type: ValueType, a: unknown, b: unknown): boolean => {
