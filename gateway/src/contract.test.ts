@@ -1,5 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { buildSchema, isEnumType, isInputObjectType, isIntrospectionType, isObjectType, isSpecifiedScalarType } from 'graphql';
+import {
+  buildSchema,
+  isEnumType,
+  isInputObjectType,
+  isIntrospectionType,
+  isObjectType,
+  isSpecifiedScalarType,
+} from 'graphql';
 import type { GraphQLSchema } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { createPublicSchema } from './public-schema.ts';
@@ -47,7 +54,9 @@ test('every type, field, argument and value that callers see is described', () =
     if (isInputObjectType(type) || isObjectType(type))
       for (const field of Object.values(type.getFields())) {
         check(`${type.name}.${field.name}`, field.description);
-        if ('args' in field) for (const argument of field.args) check(`${type.name}.${field.name}(${argument.name})`, argument.description);
+        if ('args' in field)
+          for (const argument of field.args)
+            check(`${type.name}.${field.name}(${argument.name})`, argument.description);
       }
   }
   expect(bare).toEqual([]);

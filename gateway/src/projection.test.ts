@@ -14,7 +14,9 @@ const query = parse(`{
 }`);
 
 async function ask(source: FakeSource): Promise<ExecutionResult> {
-  const context = createHubContext(createFakeServices(true), new Map([[source.info.source, source]]), { requestId: 'r' });
+  const context = createHubContext(createFakeServices(true), new Map([[source.info.source, source]]), {
+    requestId: 'r',
+  });
   return (await execute({ schema, document: query, contextValue: context })) as ExecutionResult;
 }
 
@@ -37,7 +39,11 @@ test('a field that cannot be told is told as an error each time', async () => {
       ['datasetsById', 1, 'recordCount'],
       ['datasetsById', 2, 'recordCount'],
     ]);
-    expect((data?.['datasetsById'] as { recordCount: unknown }[]).map(({ recordCount }) => recordCount)).toEqual([null, null, null]);
+    expect((data?.['datasetsById'] as { recordCount: unknown }[]).map(({ recordCount }) => recordCount)).toEqual([
+      null,
+      null,
+      null,
+    ]);
   }
 });
 

@@ -40,7 +40,11 @@ const WAYS = [compiled, fast, slow];
 
 async function ask(
   query: string,
-  options: { schema?: PublicSchema; sources?: readonly FakeSource[]; recordFault?: (id: string) => HubError | null } = {},
+  options: {
+    schema?: PublicSchema;
+    sources?: readonly FakeSource[];
+    recordFault?: (id: string) => HubError | null;
+  } = {},
 ) {
   const sources = options.sources ?? [createFakeSource('a', 5), createFakeSource('b', 4)];
   const context = createHubContext(
@@ -59,7 +63,13 @@ async function ask(
 
 test('the fields by which the hub asks its sources are not public', () => {
   expect(Object.keys(compiled.schema.getQueryType()!.getFields()).sort()).toEqual([
-    'catalog', 'catalogs', 'dataset', 'datasets', 'datasetsById', 'favourites', 'notesById',
+    'catalog',
+    'catalogs',
+    'dataset',
+    'datasets',
+    'datasetsById',
+    'favourites',
+    'notesById',
   ]);
   expect(compiled.schema.getType('SourceSlice')).toBeUndefined();
 });
@@ -88,7 +98,13 @@ test('many ids of several sources make one batch for each source, every way', as
       { schema },
     );
     expect(result.data?.['datasetsById']).toEqual([
-      { id: 'a:d1' }, { id: 'b:d1' }, { id: 'a:d0' }, { id: 'a:d1' }, null, null, null,
+      { id: 'a:d1' },
+      { id: 'b:d1' },
+      { id: 'a:d0' },
+      { id: 'a:d1' },
+      null,
+      null,
+      null,
     ]);
     expect(sources.map(({ batches }) => batches)).toEqual([[['d1', 'd0']], [['d1', 'nope']]]);
   }
@@ -145,7 +161,9 @@ test('records that fail are located where the caller asked for them, every way',
 
 test('a wrong argument is an error at its field, every way', async () => {
   for (const schema of WAYS) {
-    const { result } = await ask('{ dataset(id: "a:d1") { id records { nodes { value(property: "x") } } } }', { schema });
+    const { result } = await ask('{ dataset(id: "a:d1") { id records { nodes { value(property: "x") } } } }', {
+      schema,
+    });
     expect(result.errors?.map(({ path }) => path)).toEqual([['dataset', 'records', 'nodes', 0, 'value']]);
   }
 });

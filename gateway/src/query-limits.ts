@@ -1,5 +1,14 @@
 import { HubError } from '@civex/errors';
-import { getNamedType, isListType, isNonNullType, isObjectType, Kind, TypeInfo, visit, visitWithTypeInfo } from 'graphql';
+import {
+  getNamedType,
+  isListType,
+  isNonNullType,
+  isObjectType,
+  Kind,
+  TypeInfo,
+  visit,
+  visitWithTypeInfo,
+} from 'graphql';
 import type {
   ArgumentNode,
   DocumentNode,
@@ -79,7 +88,11 @@ export function checkShape(document: DocumentNode, limits: QueryLimits): void {
   const refuseBeyond = (count: number, limit: number, what: (limit: number) => string): void => {
     if (count > limit * questions) throw tooCostly(what(limit * questions));
   };
-  refuseBeyond(document.definitions.length, MAX_DEFINITIONS, (max) => `The document has more than ${max} operations and fragments.`);
+  refuseBeyond(
+    document.definitions.length,
+    MAX_DEFINITIONS,
+    (max) => `The document has more than ${max} operations and fragments.`,
+  );
   const fragments = new Map<string, FragmentDefinitionNode>();
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
@@ -211,7 +224,11 @@ function countRootFields(
 /** Objects a list without a size argument is reckoned to have. */
 const PLAIN_LIST = 5;
 /** Upstream work of a field beyond the objects it returns. */
-const UPSTREAM: Readonly<Record<string, number>> = { 'Dataset.records': 50, 'Catalog.datasets': 20, 'Catalog.health': 10 };
+const UPSTREAM: Readonly<Record<string, number>> = {
+  'Dataset.records': 50,
+  'Catalog.datasets': 20,
+  'Catalog.health': 10,
+};
 
 function sizeOf(
   args: readonly ArgumentNode[] | undefined,
@@ -261,9 +278,6 @@ export function costOf(
   for (const definition of document.definitions)
     if (definition.kind === Kind.FRAGMENT_DEFINITION) fragments.set(definition.name.value, definition);
   const known = new Map<string, number>();
-  const values: Record<string, unknown> = { ...variables };
-  for (const { variable, defaultValue } of operation.variableDefinitions ?? [])
-    if (values[variable.name.value] === undefined) values[variable.name.value] = defaultValue;
 
   const costOfSet = (set: SelectionSetNode, parent: GraphQLObjectType, pageSize: number): number => {
     let cost = 0;
@@ -285,14 +299,14 @@ export function costOf(
         const upstream = UPSTREAM[`${parent.name}.${selection.name.value}`] ?? 0;
         cost += upstream;
         if (selection.selectionSet === undefined || field === undefined || !isObjectType(type)) continue;
-        const first = sizeOf(selection.arguments, 'first', values) ?? sizeOfDefault(field);
+        const first = sizeOf(selection.arguments, 'first', variables) ?? sizeOfDefault(field);
         const outer = isNonNullType(field.type) ? field.type.ofType : field.type;
         let times = 1;
         if (isListType(outer))
           times =
             selection.name.value === 'nodes' || selection.name.value === 'edges'
               ? pageSize
-              : (sizeOf(selection.arguments, 'ids', values) ?? (type.name === 'Catalog' ? sources : PLAIN_LIST));
+              : (sizeOf(selection.arguments, 'ids', variables) ?? (type.name === 'Catalog' ? sources : PLAIN_LIST));
         cost += times * (1 + costOfSet(selection.selectionSet, type, first ?? pageSize));
       }
       if (cost > 1e12) return cost;

@@ -17,6 +17,10 @@ import { checkSliceArgs, failedSlice } from './source-slice.ts';
 import type { SliceArgs, SliceKey, SourceSliceResult } from './source-slice.ts';
 
 const CODES: ReadonlySet<string> = new Set(HUB_ERROR_CODES);
+/** Codes a remote may say of its part. Any other would decide over the whole answer: its HTTP status, the other sources. */
+const PASSED_ON: ReadonlySet<string> = new Set(
+  HUB_ERROR_CODES.filter((code) => /^(SOURCE|INPUT)_/.test(code) || code === 'CAPABILITY_MISSING'),
+);
 const PRINTED = new WeakMap<DocumentNode, string>();
 
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -29,7 +33,7 @@ const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
 function toHubError(error: unknown, source: string): HubError {
   const extensions = isObject(error) && isObject(error['extensions']) ? error['extensions'] : {};
   const code = String(extensions['code']);
-  const known = CODES.has(code) ? (code as HubErrorCode) : 'SOURCE_UNAVAILABLE';
+  const known = PASSED_ON.has(code) ? (code as HubErrorCode) : 'SOURCE_UNAVAILABLE';
   const wording =
     known.startsWith('INPUT_') && isObject(error) && typeof error['message'] === 'string'
       ? error['message'].replace(/\p{C}/gu, ' ').slice(0, 500)
@@ -131,7 +135,14 @@ export function createRemoteSource(
     },
     async describe(context) {
       if (described !== undefined) return described;
-      const value = await readInfo(context);
+      let value: Readonly<Record<string, unknown>>;
+      try {
+        value = await readInfo(context);
+      } catch (error) {
+        if (!isSourceFailure(error)) throw error;
+        // Titles are never null: while the remote does not answer, what hub.yaml says of it stands in.
+        return info;
+      }
       const text = (key: string): string | null => (typeof value[key] === 'string' ? value[key] : null);
       const languages: unknown = value['languages'];
       described = {

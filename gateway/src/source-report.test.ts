@@ -49,7 +49,12 @@ describe('the report of a source', () => {
       code: 'SOURCE_TIMEOUT',
       facts: { source: 'a' },
     });
-    for (const error of [alike, { ...alike, message: 'portal text' }, 'portal text', undefined])
+    for (const error of [
+      alike,
+      { name: 'HubError', message: 'portal text', code: 'SOURCE_TIMEOUT', facts: {} },
+      'portal text',
+      undefined,
+    ])
       expect(describeError(error)).toEqual({ code: 'INTERNAL', message: 'Internal error.', retryAfterMs: null });
   });
 });

@@ -1,7 +1,8 @@
 import { EXAMPLE_QUESTIONS } from '@civex/gateway';
 import { startSandbox } from '@civex/sandbox';
-import type { Sandbox, SandboxPortal } from '@civex/sandbox';
+import type { Sandbox } from '@civex/sandbox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { fold, readPortal } from '../test-support/portal-truth.ts';
 import { REPORT, startSandboxHub } from '../test-support/test-hub.ts';
 import type { Report, TestHub } from '../test-support/test-hub.ts';
 
@@ -27,41 +28,6 @@ interface DatasetNode {
   readonly publisher: { readonly name: string } | null;
   readonly queryables: readonly { readonly name: string; readonly type: string }[] | null;
   readonly distributions: readonly { readonly format: string | null; readonly downloadURL: string | null }[];
-}
-
-/** What a portal itself says of one of its datasets, past the hub. */
-interface PortalEntry {
-  readonly localId: string;
-  readonly title: string;
-  readonly themes: readonly string[];
-  readonly publisher: string | null;
-  readonly license: string | null;
-  readonly text: string;
-}
-
-async function readPortal(portal: SandboxPortal): Promise<readonly PortalEntry[]> {
-  if (portal.kind === 'opendatasoft') {
-    const answer = await fetch(`${portal.baseUrl}/api/explore/v2.1/catalog/datasets?limit=100`);
-    const { results } = (await answer.json()) as { results: { dataset_id: string; metas: { default: Record<string, any> } }[] };
-    return results.map(({ dataset_id: localId, metas: { default: meta } }) => ({
-      localId,
-      title: meta['title'],
-      themes: meta['theme'] ?? [],
-      publisher: meta['publisher'],
-      license: meta['license'],
-      text: JSON.stringify(meta),
-    }));
-  }
-  const answer = await fetch(`${portal.baseUrl}/api/3/action/package_search?rows=1000&fq=dataset_type:dataset`);
-  const { result } = (await answer.json()) as { result: { results: Record<string, any>[] } };
-  return result.results.map((pack) => ({
-    localId: pack['name'],
-    title: pack['title'],
-    themes: pack['groups'].map(({ name }: { name: string }) => name),
-    publisher: pack['organization']?.title ?? null,
-    license: pack['license_id'],
-    text: JSON.stringify(pack),
-  }));
 }
 
 /** Each portal's own words for transport. */
@@ -102,7 +68,7 @@ describe('transport datasets, ten per catalog', () => {
       const entries = await readPortal(sandbox.portal(id));
       const transport = entries.filter(({ themes }) => themes.some((theme) => TRANSPORT.has(theme)));
       expect(datasets.totalCount).toBeGreaterThanOrEqual(transport.length);
-      const byId = new Map(entries.map((entry) => [`${id}:${entry.localId}`, entry]));
+      const byId = new Map(entries.map((entry) => [entry.id, entry]));
       for (const node of datasets.nodes) {
         const entry = byId.get(node.id);
         expect(node.title).toBe(entry?.title);
@@ -132,8 +98,6 @@ describe('transport datasets, ten per catalog', () => {
 });
 
 describe('the search "velo" over all catalogs', () => {
-  const fold = (text: string): string => text.normalize('NFKD').replaceAll(/\p{M}/gu, '').toLowerCase();
-
   test('brings every dataset with the word in its title, and only datasets that contain it', async () => {
     const { data, errors } = await hub.ask<{
       datasets: { totalCount: number; totalIsExact: boolean; nodes: DatasetNode[]; sources: Report[] };
@@ -146,9 +110,8 @@ describe('the search "velo" over all catalogs', () => {
     expect(found.size).toBe(data.datasets.nodes.length);
     for (const portal of sandbox.portals)
       for (const entry of await readPortal(portal)) {
-        const id = `${portal.id}:${entry.localId}`;
-        if (/\bvelos?\b/.test(fold(entry.title))) expect(found).toContain(id);
-        if (!fold(entry.text).includes('velo')) expect(found).not.toContain(id);
+        if (/\bvelos?\b/.test(fold(entry.title))) expect(found).toContain(entry.id);
+        if (!fold(entry.text).includes('velo')) expect(found).not.toContain(entry.id);
       }
     // Swedish and English datasets carry the word as a keyword: the question crosses languages only by what is written.
     for (const city of CITIES) expect([...found].some((id) => id.startsWith(`${city}:`))).toBe(true);

@@ -20,23 +20,42 @@ export function fakeDataset(source: string, localId: string, index: number): Dat
     publisher: odd ? { name: 'Ville', homepage: null, type: null } : null,
     contactPoint: odd ? { name: 'Guichet', email: null, url: null } : null,
     license: odd
-      ? { status: 'KNOWN', id: 'LO-2.0', uri: 'https://example.org/lo', title: 'Licence Ouverte 2.0', raw: 'lov2', family: 'LO' }
+      ? {
+          status: 'KNOWN',
+          id: 'LO-2.0',
+          uri: 'https://example.org/lo',
+          title: 'Licence Ouverte 2.0',
+          raw: 'lov2',
+          family: 'LO',
+        }
       : { status: 'NOT_STATED', id: null, uri: null, title: null, raw: null, family: null },
     accessRights: 'PUBLIC',
     issued: null,
     modified: odd ? '2026-03-01T00:00:00Z' : null,
     accrualPeriodicity: odd ? 'DAILY' : null,
     languages: odd ? ['fr', 'en'] : [],
-    spatial: odd ? { bbox: [-1, 44, 0, 45], centroid: { type: 'Point', coordinates: [-0.5, 44.5] }, label: 'Bordeaux' } : null,
+    spatial: odd
+      ? { bbox: [-1, 44, 0, 45], centroid: { type: 'Point', coordinates: [-0.5, 44.5] }, label: 'Bordeaux' }
+      : null,
     temporal: odd ? { start: '2020-01-01T00:00:00Z', end: null } : null,
     landingPage: odd ? `https://example.org/${localId}` : null,
     distributions: odd
-      ? [{ id: 'csv', title: null, format: 'CSV', mediaType: 'text/csv', accessURL: null, downloadURL: 'https://example.org/x.csv', byteSize: 12, modified: null, license: null }]
+      ? [
+          {
+            id: 'csv',
+            title: null,
+            format: 'CSV',
+            mediaType: 'text/csv',
+            accessURL: null,
+            downloadURL: 'https://example.org/x.csv',
+            byteSize: 12,
+            modified: null,
+            license: null,
+          },
+        ]
       : [],
     recordsState: odd ? 'described' : 'none',
-    queryables: odd
-      ? [{ name: 'n', titles: { fr: 'Nombre' }, descriptions: {}, type: 'INTEGER', unit: null }]
-      : null,
+    queryables: odd ? [{ name: 'n', titles: { fr: 'Nombre' }, descriptions: {}, type: 'INTEGER', unit: null }] : null,
     recordCount: odd ? 3 : null,
     raw: { themes: ['Mobilité'] },
   };
@@ -56,12 +75,26 @@ export function createFakeSource(source: string, count: number, overrides: Parti
   const batches: (readonly string[])[] = [];
   const fake = {
     kind: 'local' as const,
-    info: { source, kind: 'fake', title: `Source ${source}`, homepage: null, country: 'FR', region: null, languages: ['fr'] },
+    info: {
+      source,
+      kind: 'fake',
+      title: `Source ${source}`,
+      homepage: null,
+      country: 'FR',
+      region: null,
+      languages: ['fr'],
+    },
     batches,
     fault: null as HubError | null,
     describe: () => fake.info,
     health: () =>
-      Promise.resolve({ state: 'UP' as const, checkedAt: '2026-01-01T00:00:00Z', reason: null, latencyMs: 1, datasetCount: count }),
+      Promise.resolve({
+        state: 'UP' as const,
+        checkedAt: '2026-01-01T00:00:00Z',
+        reason: null,
+        latencyMs: 1,
+        datasetCount: count,
+      }),
     close: () => Promise.resolve(),
     adapter: {} as SourceAdapter,
   };
@@ -115,7 +148,10 @@ const ANSWER: RecordResult = {
   plan: { pushed: null, residual: null, requests: 1, scannedRecords: 1, portalQuery: ['q'] },
 };
 
-export function createFakeServices(fastLane: boolean, recordFault: (datasetId: string) => HubError | null = () => null): HubServices {
+export function createFakeServices(
+  fastLane: boolean,
+  recordFault: (datasetId: string) => HubError | null = () => null,
+): HubServices {
   const door: RecordDoor = {
     query({ dataset }) {
       const fault = recordFault(dataset.id);

@@ -11,7 +11,7 @@ import type { ServerOptions } from '../server.ts';
 import { createFakeSource } from './fake-source.ts';
 import type { FakeSource } from './fake-source.ts';
 
-export const NOW = 1_772_323_200_000;
+const NOW = 1_772_323_200_000;
 
 export function testConfig(ids: readonly string[], limits: Partial<HubLimits> = {}): HubConfig {
   const config = defaultHubConfig(ids.map((id) => ({ id, adapter: 'fake', url: 'https://portal.invalid' })));
@@ -61,7 +61,7 @@ export interface Answer {
   readonly json: GraphQLBody | undefined;
 }
 
-export interface GraphQLBody {
+interface GraphQLBody {
   readonly data?: Readonly<Record<string, unknown>> | null;
   readonly errors?: readonly {
     readonly message: string;
@@ -91,11 +91,11 @@ export interface TestHub extends TestGateway {
   close(): Promise<void>;
 }
 
-export interface RawConnection {
+interface RawConnection {
   readonly socket: Socket;
   readonly received: () => string;
   /** Resolves when the text holds `part`, or with what came before the other side closed. */
-  until(part: string | null): Promise<string>;
+  readonly until: (part: string | null) => Promise<string>;
 }
 
 export type TestHubOptions = TestGatewayOptions &
@@ -206,12 +206,12 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
 }
 
 /** A gate that is shut until it is opened. */
-export interface Gate {
+interface Gate {
   readonly passed: Promise<void>;
   open(): void;
 }
 
-export function createGate(): Gate {
+function createGate(): Gate {
   const { promise, resolve } = Promise.withResolvers<void>();
   return { passed: promise, open: resolve };
 }

@@ -177,10 +177,7 @@ function predicateOf(queryable: Queryable, records: readonly TruthValues[]): fc.
 }
 
 /** Predicates over every column, with values that occur and values that are hard. */
-export function predicateArb(
-  queryables: readonly Queryable[],
-  records: readonly TruthValues[],
-): fc.Arbitrary<Predicate> {
+function predicateArb(queryables: readonly Queryable[], records: readonly TruthValues[]): fc.Arbitrary<Predicate> {
   return fc.oneof(...queryables.map((queryable) => predicateOf(queryable, records)));
 }
 

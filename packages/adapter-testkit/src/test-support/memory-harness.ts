@@ -144,7 +144,7 @@ function loosen(filter: RecordFilter): RecordFilter {
   return { op: 'or', args: [filter, { op: '<', property: filter.property, type: filter.type, value: 'C' }] };
 }
 
-export function selectRows(localId: string, filter: RecordFilter | null): readonly HubRecord[] {
+function selectRows(localId: string, filter: RecordFilter | null): readonly HubRecord[] {
   return (rowsOf(localId) ?? []).filter(createPredicate(filter === null ? null : loosen(filter)));
 }
 

@@ -105,7 +105,7 @@ function predicateOn({ name: property, type }: Queryable): fc.Arbitrary<Predicat
   return fc.oneof(isNull, equality, list, range, like);
 }
 
-export const predicates: fc.Arbitrary<Predicate> = fc.oneof(...QUERYABLES.map(predicateOn));
+const predicates: fc.Arbitrary<Predicate> = fc.oneof(...QUERYABLES.map(predicateOn));
 
 /** Trees within FILTER_LIMITS whose `and` and `or` have two parts or more, as CQL2 writes them. */
 export const filters: fc.Arbitrary<RecordFilter> = fc.letrec<{ node: RecordFilter }>((tie) => ({

@@ -41,11 +41,7 @@ const fullDate = (text: string): string => {
 };
 
 /** -1, 0 or 1; null when one of them is null. */
-export function referenceCompare(
-  a: RecordValue | undefined,
-  b: RecordValue | undefined,
-  type: QueryableType,
-): number | null {
+function referenceCompare(a: RecordValue | undefined, b: RecordValue | undefined, type: QueryableType): number | null {
   if (a === null || a === undefined || b === null || b === undefined) return null;
   if (typeof a === 'boolean' && typeof b === 'boolean') return Number(a) - Number(b);
   if ((typeof a === 'number' || typeof a === 'bigint') && (typeof b === 'number' || typeof b === 'bigint'))
