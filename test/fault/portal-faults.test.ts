@@ -122,7 +122,9 @@ function expectOnlyMissing(answer: Answer<Data>, failed: Readonly<Record<string,
   }
   expect(data.datasets.sources.map(({ catalog }) => catalog)).toEqual(sandbox.portals.map(({ id }) => id));
 
-  expect(data.datasetsById).toEqual(healthy.datasetsById.map((node) => (node === null || isFailed(node.id) ? null : node)));
+  expect(data.datasetsById).toEqual(
+    healthy.datasetsById.map((node) => (node === null || isFailed(node.id) ? null : node)),
+  );
   for (const [id, alias] of Object.entries(ALIASES)) {
     if (failed[id] === undefined) expect(withoutTimes(data[alias])).toEqual(withoutTimes(healthy[alias]));
     else expect(data[alias]).toBeNull();
@@ -130,7 +132,9 @@ function expectOnlyMissing(answer: Answer<Data>, failed: Readonly<Record<string,
 
   for (const { path, locations, extensions, message } of errors) {
     expect(failed[extensions.source ?? '']).toContain(extensions.code);
-    expect(Object.keys(extensions).filter((key) => !['code', 'source', 'datasetId', 'retryAfterMs'].includes(key))).toEqual([]);
+    expect(
+      Object.keys(extensions).filter((key) => !['code', 'source', 'datasetId', 'retryAfterMs'].includes(key)),
+    ).toEqual([]);
     expect(locations).toHaveLength(1);
     expect(message).toMatch(/^The /);
     const value = valueAt(data, path) as { readonly sources?: unknown } | null | undefined;
@@ -138,7 +142,9 @@ function expectOnlyMissing(answer: Answer<Data>, failed: Readonly<Record<string,
     expect(value === null || value?.sources !== undefined).toBe(true);
   }
   for (const id of Object.keys(failed)) {
-    const places = errors.filter(({ extensions }) => extensions.source === id).map(({ path }) => path?.slice(0, 2).join('.'));
+    const places = errors
+      .filter(({ extensions }) => extensions.source === id)
+      .map(({ path }) => path?.slice(0, 2).join('.'));
     const catalog = data.catalogs.findIndex((entry) => entry.id === id);
     expect(places).toContain(`catalogs.${catalog}`);
     expect(places).toContain('datasets');
@@ -235,10 +241,17 @@ test('a source whose records fail keeps its metadata, and says FAILED beside an 
     );
     expect(data['bordeaux']).toMatchObject({
       id: 'bordeaux:ci_vcub_p',
-      records: { totalCount: null, totalIsExact: false, nodes: [], source: { status: 'FAILED', error: { code: 'SOURCE_UNAVAILABLE' } } },
+      records: {
+        totalCount: null,
+        totalIsExact: false,
+        nodes: [],
+        source: { status: 'FAILED', error: { code: 'SOURCE_UNAVAILABLE' } },
+      },
     });
     expect((data['umea'] as City)?.records).toMatchObject({ source: { status: 'OK' } });
-    expect(errors).toMatchObject([{ path: ['bordeaux', 'records'], extensions: { code: 'SOURCE_UNAVAILABLE', source: 'bordeaux' } }]);
+    expect(errors).toMatchObject([
+      { path: ['bordeaux', 'records'], extensions: { code: 'SOURCE_UNAVAILABLE', source: 'bordeaux' } },
+    ]);
   } finally {
     portal.setFault(null);
     await hub[Symbol.asyncDispose]();
@@ -255,9 +268,14 @@ test('a caller who leaves frees its place at once', async () => {
   try {
     const gone = new AbortController();
     portal.clearRequests();
-    const asked = hub.ask('{ catalog(id: "leicester") { datasets(first: 1) { nodes { id } } } }', {}, { signal: gone.signal });
+    const asked = hub.ask(
+      '{ catalog(id: "leicester") { datasets(first: 1) { nodes { id } } } }',
+      {},
+      { signal: gone.signal },
+    );
     await expect.poll(() => portal.requests.length).toBe(1);
-    const ask = (): Promise<Answer<unknown>> => hub.ask('{ catalog(id: "umea") { datasets(first: 1) { nodes { id } } } }');
+    const ask = (): Promise<Answer<unknown>> =>
+      hub.ask('{ catalog(id: "umea") { datasets(first: 1) { nodes { id } } } }');
     expect((await ask()).status).toBe(503);
     gone.abort();
     await expect(asked).rejects.toThrow();

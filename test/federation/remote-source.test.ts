@@ -20,7 +20,9 @@ let federated: TestHub;
 
 beforeAll(async () => {
   sandbox = await startSandbox();
-  const config = createConfig(sandbox.portals, { source: (id) => ({ cache: NO_CACHE, ...(id === 'umea' ? DESCRIPTION : {}) }) });
+  const config = createConfig(sandbox.portals, {
+    source: (id) => ({ cache: NO_CACHE, ...(id === 'umea' ? DESCRIPTION : {}) }),
+  });
   local = await startTestHub(config);
   server = await startSourceServer({ config, source: 'umea', log: () => {}, port: 0, host: '127.0.0.1' });
   proxy = await startCountingProxy(server.url);
@@ -28,7 +30,13 @@ beforeAll(async () => {
     defaultHubConfig(
       sandbox.portals.map((portal) =>
         portal.id === 'umea'
-          ? { id: 'umea', adapter: 'civex', url: proxy.url, privateNetwork: ['127.0.0.1/32'], limits: { totalTimeoutMs: 3_000 } }
+          ? {
+              id: 'umea',
+              adapter: 'civex',
+              url: proxy.url,
+              privateNetwork: ['127.0.0.1/32'],
+              limits: { totalTimeoutMs: 3_000 },
+            }
           : toSourceInput(portal, { cache: NO_CACHE }),
       ),
     ),
@@ -56,36 +64,113 @@ const RECORDS = `totalCount totalIsExact nodes { id values geometry } edges { cu
 const CONNECTION = `totalCount totalIsExact nodes { id title catalog { id title } } edges { cursor node { id } } pageInfo { hasNextPage endCursor } sources { ${REPORT} }`;
 
 const TWENTY = [
-  'badplatser', 'befolkningsfoeraendringar-helar', 'busshallplatser', 'bygglov-beslut', 'bygglov-inkomna-arenden', 'cykelrakning', 'cykelstationer-umea',
-  'cykelvagar', 'detaljplaner-dokument', 'elforbrukning-kommunala-fastigheter', 'farthinder', 'gop_lekparker', 'kommunomraden', 'laddplatser', 'ortnamn',
-  'parkeringsplatser', 'roads_umea', 'snorojning', 'trafikfloden', 'wifi-hotspots',
+  'badplatser',
+  'befolkningsfoeraendringar-helar',
+  'busshallplatser',
+  'bygglov-beslut',
+  'bygglov-inkomna-arenden',
+  'cykelrakning',
+  'cykelstationer-umea',
+  'cykelvagar',
+  'detaljplaner-dokument',
+  'elforbrukning-kommunala-fastigheter',
+  'farthinder',
+  'gop_lekparker',
+  'kommunomraden',
+  'laddplatser',
+  'ortnamn',
+  'parkeringsplatser',
+  'roads_umea',
+  'snorojning',
+  'trafikfloden',
+  'wifi-hotspots',
 ].map((localId) => `umea:${localId}`);
 
 const QUESTIONS: readonly (readonly [string, string, Variables])[] = [
-  ['all catalogs', '{ catalogs { id title homepage country region languages datasetCount health { state reason } } }', {}],
+  [
+    'all catalogs',
+    '{ catalogs { id title homepage country region languages datasetCount health { state reason } } }',
+    {},
+  ],
   ['everything of one dataset', `{ dataset(id: "umea:laddplatser") { ${DATASET} } }`, {}],
-  ['a dataset in a language', '{ dataset(id: "umea:laddplatser") { title(lang: "en") description(lang: "sv-SE") queryables { title(lang: "sv") } } }', {}],
-  ['a dataset that does not exist', '{ dataset(id: "umea:gone") { id } umea: dataset(id: "umea:badplatser") { id } }', {}],
+  [
+    'a dataset in a language',
+    '{ dataset(id: "umea:laddplatser") { title(lang: "en") description(lang: "sv-SE") queryables { title(lang: "sv") } } }',
+    {},
+  ],
+  [
+    'a dataset that does not exist',
+    '{ dataset(id: "umea:gone") { id } umea: dataset(id: "umea:badplatser") { id } }',
+    {},
+  ],
   ['a list over all catalogs', `{ datasets(first: 60) { ${CONNECTION} } }`, {}],
-  ['a list of whole datasets', `{ datasets(first: 100, filter: { themes: ["TRAN"] }, orderBy: TITLE) { totalCount nodes { ${DATASET} } } }`, {}],
+  [
+    'a list of whole datasets',
+    `{ datasets(first: 100, filter: { themes: ["TRAN"] }, orderBy: TITLE) { totalCount nodes { ${DATASET} } } }`,
+    {},
+  ],
   ['a search', `{ datasets(search: "cykel", first: 30) { ${CONNECTION} } }`, {}],
   ['a search without hits', `{ datasets(search: "qqqqqq", first: 30) { ${CONNECTION} } }`, {}],
   ['the newest datasets', `{ datasets(first: 25, orderBy: MODIFIED_DESC) { ${CONNECTION} } }`, {}],
-  ['a filter on columns', `{ catalog(id: "umea") { datasets(filter: { hasGeometry: true, licenses: ["CC0-1.0"] }, first: 7) { ${CONNECTION} } } }`, {}],
-  ['a filter that leaves the remote catalog out', `{ datasets(filter: { catalogs: ["leicester"] }, first: 5) { ${CONNECTION} } }`, {}],
-  ['many by id', `query ($ids: [ID!]!) { datasetsById(ids: $ids) { ${DATASET} } }`, { ids: [...TWENTY.slice(0, 6), 'bordeaux:ci_vcub_p', 'umea:gone', 'umea:badplatser', 'leicester:bus-stops'] }],
-  ['records with a filter the portal decides', `{ dataset(id: "umea:cykelstationer-umea") { records(filter: { property: "lediga_cyklar", gt: 3 }, first: 5) { ${RECORDS} } } }`, {}],
-  ['records with a filter the hub decides', `{ dataset(id: "umea:ortnamn") { records(filter: { property: "libelle", like: "%a%" }, sortBy: [{ property: "libelle", direction: DESC }], first: 9) { ${RECORDS} } } }`, {}],
+  [
+    'a filter on columns',
+    `{ catalog(id: "umea") { datasets(filter: { hasGeometry: true, licenses: ["CC0-1.0"] }, first: 7) { ${CONNECTION} } } }`,
+    {},
+  ],
+  [
+    'a filter that leaves the remote catalog out',
+    `{ datasets(filter: { catalogs: ["leicester"] }, first: 5) { ${CONNECTION} } }`,
+    {},
+  ],
+  [
+    'many by id',
+    `query ($ids: [ID!]!) { datasetsById(ids: $ids) { ${DATASET} } }`,
+    { ids: [...TWENTY.slice(0, 6), 'bordeaux:ci_vcub_p', 'umea:gone', 'umea:badplatser', 'leicester:bus-stops'] },
+  ],
+  [
+    'records with a filter the portal decides',
+    `{ dataset(id: "umea:cykelstationer-umea") { records(filter: { property: "lediga_cyklar", gt: 3 }, first: 5) { ${RECORDS} } } }`,
+    {},
+  ],
+  [
+    'records with a filter the hub decides',
+    `{ dataset(id: "umea:ortnamn") { records(filter: { property: "libelle", like: "%a%" }, sortBy: [{ property: "libelle", direction: DESC }], first: 9) { ${RECORDS} } } }`,
+    {},
+  ],
   ['records of hard values', `{ dataset(id: "umea:ortnamn") { records(first: 100) { ${RECORDS} } } }`, {}],
-  ['records in CQL2, with some columns', `{ dataset(id: "umea:laddplatser") { records(cql: "number_charging_points > 2 OR number_charging_points IS NULL", first: 4) { nodes { id values } totalCount } } }`, {}],
-  ['records of two datasets at once', `{ a: dataset(id: "umea:badplatser") { records(first: 2) { ${RECORDS} } } b: dataset(id: "umea:farthinder") { records(first: 2) { ${RECORDS} } } c: dataset(id: "bordeaux:ci_vcub_p") { records(first: 2) { ${RECORDS} } } }`, {}],
-  ['records of a dataset that has none', `{ dataset(id: "umea:snorojning") { title queryables { name } records(first: 2) { ${RECORDS} } } }`, {}],
-  ['records with an unknown property', '{ dataset(id: "umea:badplatser") { title records(filter: { property: "nam", eq: "x" }) { nodes { id } } } x: dataset(id: "leicester:bus-stops") { id } }', {}],
+  [
+    'records in CQL2, with some columns',
+    `{ dataset(id: "umea:laddplatser") { records(cql: "number_charging_points > 2 OR number_charging_points IS NULL", first: 4) { nodes { id values } totalCount } } }`,
+    {},
+  ],
+  [
+    'records of two datasets at once',
+    `{ a: dataset(id: "umea:badplatser") { records(first: 2) { ${RECORDS} } } b: dataset(id: "umea:farthinder") { records(first: 2) { ${RECORDS} } } c: dataset(id: "bordeaux:ci_vcub_p") { records(first: 2) { ${RECORDS} } } }`,
+    {},
+  ],
+  [
+    'records of a dataset that has none',
+    `{ dataset(id: "umea:snorojning") { title queryables { name } records(first: 2) { ${RECORDS} } } }`,
+    {},
+  ],
+  [
+    'records with an unknown property',
+    '{ dataset(id: "umea:badplatser") { title records(filter: { property: "nam", eq: "x" }) { nodes { id } } } x: dataset(id: "leicester:bus-stops") { id } }',
+    {},
+  ],
   ['records with a bad cursor', '{ dataset(id: "umea:badplatser") { records(after: "abc") { nodes { id } } } }', {}],
-  ['a value that was not asked for', '{ dataset(id: "umea:badplatser") { records(first: 1, properties: ["namn"]) { nodes { id value(property: "nope") } } } }', {}],
+  [
+    'a value that was not asked for',
+    '{ dataset(id: "umea:badplatser") { records(first: 1, properties: ["namn"]) { nodes { id value(property: "nope") } } } }',
+    {},
+  ],
   ['datasets with a bad theme', '{ datasets(filter: { themes: ["NOPE"] }) { nodes { id } } }', {}],
   ['datasets with a bad cursor', '{ datasets(first: 5, after: "abc") { nodes { id } } }', {}],
-  ['a list with records inside', `{ datasets(filter: { catalogs: ["umea"], hasRecords: true }, first: 4) { nodes { id records(first: 1) { nodes { id } totalCount } } } }`, {}],
+  [
+    'a list with records inside',
+    `{ datasets(filter: { catalogs: ["umea"], hasRecords: true }, first: 4) { nodes { id records(first: 1) { nodes { id } totalCount } } } }`,
+    {},
+  ],
 ];
 
 /**
@@ -94,7 +179,11 @@ const QUESTIONS: readonly (readonly [string, string, Variables])[] = [
  */
 const essence = (errors: readonly GraphQLFault[] | undefined): unknown =>
   errors
-    ?.map(({ message, path, extensions: { code } }) => ({ path, code, ...(code?.startsWith('INPUT_') === true ? { message } : {}) }))
+    ?.map(({ message, path, extensions: { code } }) => ({
+      path,
+      code,
+      ...(code?.startsWith('INPUT_') === true ? { message } : {}),
+    }))
     .sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
 
 async function askBoth(query: string, variables: Variables = {}): Promise<readonly [Answer<any>, Answer<any>]> {
@@ -111,7 +200,8 @@ describe('a hub with one source served by another Civex answers as a hub of its 
 
   test('so that the questions that fail are few', async () => {
     const failing: string[] = [];
-    for (const [title, query, variables] of QUESTIONS) if ((await local.ask(query, variables)).errors !== undefined) failing.push(title);
+    for (const [title, query, variables] of QUESTIONS)
+      if ((await local.ask(query, variables)).errors !== undefined) failing.push(title);
     expect(failing).toEqual([
       'records of a dataset that has none',
       'records with an unknown property',
@@ -156,7 +246,10 @@ describe('a hub with one source served by another Civex answers as a hub of its 
 
 describe('requests to the served source', () => {
   test('20 of its datasets by id travel in one', async () => {
-    const { data, errors } = await federated.ask<any>(`query ($ids: [ID!]!) { datasetsById(ids: $ids) { ${DATASET} } }`, { ids: TWENTY });
+    const { data, errors } = await federated.ask<any>(
+      `query ($ids: [ID!]!) { datasetsById(ids: $ids) { ${DATASET} } }`,
+      { ids: TWENTY },
+    );
     expect(errors).toBeUndefined();
     expect(data.datasetsById.map(({ id }: { id: string }) => id)).toEqual(TWENTY);
     // What the hub says of the catalog itself was asked before; the datasets are one question.
@@ -166,13 +259,20 @@ describe('requests to the served source', () => {
 
   test('20 of its datasets by id are one request to its portal', async () => {
     sandbox.portal('umea').clearRequests();
-    await federated.ask('query ($ids: [ID!]!) { datasetsById(ids: $ids) { id title license { id } } }', { ids: TWENTY });
+    await federated.ask('query ($ids: [ID!]!) { datasetsById(ids: $ids) { id title license { id } } }', {
+      ids: TWENTY,
+    });
     expect(sandbox.portal('umea').requests).toHaveLength(1);
   });
 
   test('carry nothing of the caller', async () => {
-    await federated.ask('{ dataset(id: "umea:badplatser") { id } }', {}, { headers: { authorization: 'Bearer secret-of-the-caller', cookie: 'session=secret-of-the-caller' } });
-    for (const { headers } of sandbox.portal('umea').requests) expect(JSON.stringify(headers)).not.toContain('secret-of-the-caller');
+    await federated.ask(
+      '{ dataset(id: "umea:badplatser") { id } }',
+      {},
+      { headers: { authorization: 'Bearer secret-of-the-caller', cookie: 'session=secret-of-the-caller' } },
+    );
+    for (const { headers } of sandbox.portal('umea').requests)
+      expect(JSON.stringify(headers)).not.toContain('secret-of-the-caller');
     expect(proxy.bodies.join()).not.toContain('secret-of-the-caller');
   });
 });
@@ -185,34 +285,73 @@ describe('when the served source', () => {
 
   test.each<[string, () => void, string]>([
     ['cannot be reached', () => proxy.setOpen(false), 'SOURCE_UNAVAILABLE'],
-    ['answers a page of HTML', () => proxy.setAnswer({ status: 200, type: 'text/html', body: '<title>MARKER-a1</title>' }), 'SOURCE_MALFORMED'],
-    ['answers a fault in HTML', () => proxy.setAnswer({ status: 500, type: 'text/html', body: '<title>MARKER-a1</title>' }), 'SOURCE_UNAVAILABLE'],
-    ['answers what is no GraphQL', () => proxy.setAnswer({ status: 200, type: 'application/json', body: '"MARKER-a1"' }), 'SOURCE_MALFORMED'],
+    [
+      'answers a page of HTML',
+      () => proxy.setAnswer({ status: 200, type: 'text/html', body: '<title>MARKER-a1</title>' }),
+      'SOURCE_MALFORMED',
+    ],
+    [
+      'answers a fault in HTML',
+      () => proxy.setAnswer({ status: 500, type: 'text/html', body: '<title>MARKER-a1</title>' }),
+      'SOURCE_UNAVAILABLE',
+    ],
+    [
+      'answers what is no GraphQL',
+      () => proxy.setAnswer({ status: 200, type: 'application/json', body: '"MARKER-a1"' }),
+      'SOURCE_MALFORMED',
+    ],
     [
       'answers errors in its own words',
-      () => proxy.setAnswer({ status: 200, type: 'application/json', body: '{"data":null,"errors":[{"message":"MARKER-a1","extensions":{"code":"MARKER-a1","http":{"status":418,"headers":{"x-marker":"MARKER-a1"}}}}]}' }),
+      () =>
+        proxy.setAnswer({
+          status: 200,
+          type: 'application/json',
+          body: '{"data":null,"errors":[{"message":"MARKER-a1","extensions":{"code":"MARKER-a1","http":{"status":418,"headers":{"x-marker":"MARKER-a1"}}}}]}',
+        }),
       'SOURCE_UNAVAILABLE',
     ],
     [
       'claims to be the hub',
-      () => proxy.setAnswer({ status: 200, type: 'application/json', body: '{"data":null,"errors":[{"message":"MARKER-a1","extensions":{"code":"SOURCE_TIMEOUT","stack":"MARKER-a1"}}]}' }),
+      () =>
+        proxy.setAnswer({
+          status: 200,
+          type: 'application/json',
+          body: '{"data":null,"errors":[{"message":"MARKER-a1","extensions":{"code":"SOURCE_TIMEOUT","stack":"MARKER-a1"}}]}',
+        }),
       'SOURCE_TIMEOUT',
     ],
     // A code that is not about the source would decide over the whole answer, its status or the others' parts.
-    ...['AUTH_REQUIRED', 'AUTH_UNAVAILABLE', 'ACCESS_DENIED', 'INTERNAL', 'NOT_FOUND', 'CANCELLED', 'CONFIG_INVALID'].map(
-      (code): [string, () => void, string] => [
-        `says ${code}`,
-        () => proxy.setAnswer({ status: 200, type: 'application/json', body: JSON.stringify({ data: null, errors: [{ message: 'MARKER-a1', extensions: { code } }] }) }),
-        'SOURCE_UNAVAILABLE',
-      ],
-    ),
+    ...[
+      'AUTH_REQUIRED',
+      'AUTH_UNAVAILABLE',
+      'ACCESS_DENIED',
+      'INTERNAL',
+      'NOT_FOUND',
+      'CANCELLED',
+      'CONFIG_INVALID',
+    ].map((code): [string, () => void, string] => [
+      `says ${code}`,
+      () =>
+        proxy.setAnswer({
+          status: 200,
+          type: 'application/json',
+          body: JSON.stringify({ data: null, errors: [{ message: 'MARKER-a1', extensions: { code } }] }),
+        }),
+      'SOURCE_UNAVAILABLE',
+    ]),
   ])('%s, its part fails, located and coded, and the others are whole', async (_, fail, code) => {
     const healthy = await local.ask<any>(QUESTION);
     const own = await startTestHub(
       defaultHubConfig(
         sandbox.portals.map((portal) =>
           portal.id === 'umea'
-            ? { id: 'umea', adapter: 'civex', url: proxy.url, privateNetwork: ['127.0.0.1/32'], limits: { totalTimeoutMs: 3_000 } }
+            ? {
+                id: 'umea',
+                adapter: 'civex',
+                url: proxy.url,
+                privateNetwork: ['127.0.0.1/32'],
+                limits: { totalTimeoutMs: 3_000 },
+              }
             : toSourceInput(portal, { cache: NO_CACHE }),
         ),
       ),
@@ -229,7 +368,9 @@ describe('when the served source', () => {
       expect(data.datasets.sources[1]).toMatchObject({ catalog: 'umea', status: 'FAILED', error: { code } });
       expect(data.datasetsById).toEqual([null, { id: 'bordeaux:ci_vcub_p' }, null, { id: 'leicester:bus-stops' }]);
       expect(data.umea).toBeNull();
-      expect(withoutTimes(data.catalogs.filter(isOthers))).toEqual(withoutTimes(healthy.data.catalogs.filter(isOthers)));
+      expect(withoutTimes(data.catalogs.filter(isOthers))).toEqual(
+        withoutTimes(healthy.data.catalogs.filter(isOthers)),
+      );
       for (const { extensions } of errors) expect(extensions).toMatchObject({ code, source: 'umea' });
       const places = errors.map(({ path }) => path?.join('.'));
       expect(places).toEqual(expect.arrayContaining(['datasets', 'datasetsById.0', 'umea']));
@@ -243,17 +384,37 @@ describe('when the served source', () => {
     proxy.setAnswer({
       status: 200,
       type: 'application/json',
-      body: JSON.stringify({ data: { sourceSlice: { keys: [{ id: 'bordeaux:ci_vcub_p', rank: 99, cursor: 'x' }], hasNextPage: false, total: 1, totalIsExact: true, report: { catalog: 'umea', status: 'OK', requests: 1, durationMs: 1 } } } }),
+      body: JSON.stringify({
+        data: {
+          sourceSlice: {
+            keys: [{ id: 'bordeaux:ci_vcub_p', rank: 99, cursor: 'x' }],
+            hasNextPage: false,
+            total: 1,
+            totalIsExact: true,
+            report: { catalog: 'umea', status: 'OK', requests: 1, durationMs: 1 },
+          },
+        },
+      }),
     });
-    const { data } = await federated.ask<any>(`{ datasets(search: "cykel", first: 30) { nodes { id } sources { ${REPORT} } } }`);
-    expect(data.datasets.sources[1]).toMatchObject({ catalog: 'umea', status: 'FAILED', error: { code: 'SOURCE_MALFORMED' } });
-    expect(data.datasets.nodes.filter(({ id }: { id: string }) => id === 'bordeaux:ci_vcub_p').length).toBeLessThanOrEqual(1);
+    const { data } = await federated.ask<any>(
+      `{ datasets(search: "cykel", first: 30) { nodes { id } sources { ${REPORT} } } }`,
+    );
+    expect(data.datasets.sources[1]).toMatchObject({
+      catalog: 'umea',
+      status: 'FAILED',
+      error: { code: 'SOURCE_MALFORMED' },
+    });
+    expect(
+      data.datasets.nodes.filter(({ id }: { id: string }) => id === 'bordeaux:ci_vcub_p').length,
+    ).toBeLessThanOrEqual(1);
   });
 
   test('loses its portal, the report says what happened to the portal', async () => {
     sandbox.portal('umea').setFault('500');
     try {
-      const [wanted, got] = await askBoth(`{ datasets(search: "cykel", first: 30) { totalCount totalIsExact nodes { id } sources { catalog status error { code } } } }`);
+      const [wanted, got] = await askBoth(
+        `{ datasets(search: "cykel", first: 30) { totalCount totalIsExact nodes { id } sources { catalog status error { code } } } }`,
+      );
       expect(got.data).toEqual(wanted.data);
       expect(got.data.datasets.sources[1]).toMatchObject({ status: 'FAILED', error: { code: 'SOURCE_UNAVAILABLE' } });
       expect(essence(got.errors)).toEqual(essence(wanted.errors));
@@ -269,7 +430,10 @@ describe('a served source', () => {
       const answer = await fetch(`${server.url}/graphql`, {
         method: 'POST',
         headers: { 'content-type': 'application/json' },
-        body: JSON.stringify({ query: '{ a: sourceDataset(source: "umea", id: "umea:badplatser") { id } b: sourceDataset(source: "bordeaux", id: "bordeaux:ci_vcub_p") { id } c: sourceDataset(source: "umea", id: "bordeaux:ci_vcub_p") { id } }' }),
+        body: JSON.stringify({
+          query:
+            '{ a: sourceDataset(source: "umea", id: "umea:badplatser") { id } b: sourceDataset(source: "bordeaux", id: "bordeaux:ci_vcub_p") { id } c: sourceDataset(source: "umea", id: "bordeaux:ci_vcub_p") { id } }',
+        }),
       });
       return (await answer.json()) as { data: unknown; errors?: readonly GraphQLFault[] };
     })();

@@ -52,7 +52,12 @@ afterAll(async () => {
   await sandbox.close();
 });
 
-async function readPage(question: Question, first: number, after: string | null, from: TestHub = hub): Promise<Connection> {
+async function readPage(
+  question: Question,
+  first: number,
+  after: string | null,
+  from: TestHub = hub,
+): Promise<Connection> {
   const { data, errors } = await from.ask<{ datasets: Connection }>(PAGE, { ...question, first, after });
   expect(errors).toBeUndefined();
   return data.datasets;
@@ -97,7 +102,10 @@ const isRising = (values: readonly (number | string | null)[], isBefore: (a: nev
 
 /** By code point, as the hub orders folded titles. Plain `<` differs above U+FFFF; no title here reaches that far. */
 const titlesRise = (nodes: readonly Node[]): boolean =>
-  isRising(nodes.map(({ title }) => fold(title)), (a: string, b: string) => a <= b);
+  isRising(
+    nodes.map(({ title }) => fold(title)),
+    (a: string, b: string) => a <= b,
+  );
 const epoch = ({ modified }: Node): number | null => (modified === null ? null : Date.parse(modified));
 const fallsNullsLast = (a: number | null, b: number | null): boolean => b === null || (a !== null && a >= b);
 const risesNullsLast = (a: number | null, b: number | null): boolean => b === null || (a !== null && a <= b);
@@ -109,18 +117,38 @@ const QUESTIONS: readonly (readonly [string, Question, ((entry: PortalEntry) => 
   ['newest first', { orderBy: 'MODIFIED_DESC' }, () => true],
   ['oldest first', { orderBy: 'MODIFIED_ASC' }, () => true],
   ['of one publisher', { filter: { publishers: ['umeå KOMMUN'] } }, ({ publisher }) => publisher === 'Umeå kommun'],
-  ['without a licence', { filter: { licenses: ['NOT_STATED'] }, orderBy: 'TITLE' }, ({ license }) => license === null || license === 'notspecified'],
+  [
+    'without a licence',
+    { filter: { licenses: ['NOT_STATED'] }, orderBy: 'TITLE' },
+    ({ license }) => license === null || license === 'notspecified',
+  ],
   ['with records', { filter: { hasRecords: true } }, ({ hasRecords }) => hasRecords],
   ['without records', { filter: { hasRecords: false }, orderBy: 'MODIFIED_DESC' }, ({ hasRecords }) => !hasRecords],
-  ['changed lately', { filter: { modifiedSince: '2026-09-01T00:00:00Z' } }, ({ modifiedEpochMs }) => modifiedEpochMs !== null && modifiedEpochMs >= since],
-  ['of a keyword', { filter: { keywords: ['energy'] }, orderBy: 'TITLE' }, ({ keywords }) => keywords.some((word) => fold(word) === 'energy')],
-  ['of two catalogs', { filter: { catalogs: ['leicester', 'mexico-city'] } }, ({ id }) => /^(leicester|mexico-city):/.test(id)],
+  [
+    'changed lately',
+    { filter: { modifiedSince: '2026-09-01T00:00:00Z' } },
+    ({ modifiedEpochMs }) => modifiedEpochMs !== null && modifiedEpochMs >= since,
+  ],
+  [
+    'of a keyword',
+    { filter: { keywords: ['energy'] }, orderBy: 'TITLE' },
+    ({ keywords }) => keywords.some((word) => fold(word) === 'energy'),
+  ],
+  [
+    'of two catalogs',
+    { filter: { catalogs: ['leicester', 'mexico-city'] } },
+    ({ id }) => /^(leicester|mexico-city):/.test(id),
+  ],
   ['of a theme', { filter: { themes: ['TRAN'] }, orderBy: 'MODIFIED_DESC' }, null],
   ['in a box', { filter: { bbox: [-1.5, 44, 0, 46] } }, null],
   ['with a geometry', { filter: { hasGeometry: true } }, null],
   ['of a search', { search: 'velo' }, null],
   ['of a search by title', { search: 'trafic', orderBy: 'TITLE' }, null],
-  ['of a search in a theme, newest first', { search: 'energy', filter: { themes: ['ENVI'] }, orderBy: 'MODIFIED_DESC' }, null],
+  [
+    'of a search in a theme, newest first',
+    { search: 'energy', filter: { themes: ['ENVI'] }, orderBy: 'MODIFIED_DESC' },
+    null,
+  ],
 ];
 
 describe('paging datasets of all catalogs with random page sizes', () => {
@@ -139,9 +167,11 @@ describe('paging datasets of all catalogs with random page sizes', () => {
         const { nodes, pages } = await walk((first, after) => readPage(question, first, after), pageSizes, useEdges);
         expect(idsOf(nodes)).toEqual(ids);
         for (const { totalCount } of pages) expect(totalCount).toBe(ids.length);
-        const isListed = question.search === undefined && question.filter === undefined && question.orderBy === undefined;
+        const isListed =
+          question.search === undefined && question.filter === undefined && question.orderBy === undefined;
         // A hub that has only paged a portal's list has not counted it.
-        if (!isListed && question.filter?.['catalogs'] === undefined) for (const { totalIsExact } of pages) expect(totalIsExact).toBe(true);
+        if (!isListed && question.filter?.['catalogs'] === undefined)
+          for (const { totalIsExact } of pages) expect(totalIsExact).toBe(true);
       }),
       RUNS,
     );
@@ -178,11 +208,18 @@ test.each(['bordeaux', 'umea', 'leicester', 'mexico-city', 'nouvelle-aquitaine']
   'paging the datasets of %s alone yields each of its datasets once, in every order',
   async (catalog) => {
     const own = entries.filter(({ id }) => id.startsWith(`${catalog}:`));
-    const read = (question: Question) => async (first: number, after: string | null): Promise<Connection> => {
-      const { data, errors } = await hub.ask<{ catalog: { datasets: Connection } }>(CATALOG_PAGE, { catalog, ...question, first, after });
-      expect(errors).toBeUndefined();
-      return data.catalog.datasets;
-    };
+    const read =
+      (question: Question) =>
+      async (first: number, after: string | null): Promise<Connection> => {
+        const { data, errors } = await hub.ask<{ catalog: { datasets: Connection } }>(CATALOG_PAGE, {
+          catalog,
+          ...question,
+          first,
+          after,
+        });
+        expect(errors).toBeUndefined();
+        return data.catalog.datasets;
+      };
     for (const orderBy of ['RELEVANCE', 'TITLE', 'MODIFIED_DESC'])
       await fc.assert(
         fc.asyncProperty(sizes, async (pageSizes) => {
@@ -199,14 +236,24 @@ test.each(['bordeaux', 'umea', 'leicester', 'mexico-city', 'nouvelle-aquitaine']
 );
 
 describe('a cursor', () => {
-  const refusal = async (question: Question, after: string, from: 'all' | string = 'all'): Promise<GraphQLFault | undefined> => {
+  const refusal = async (
+    question: Question,
+    after: string,
+    from: 'all' | string = 'all',
+  ): Promise<GraphQLFault | undefined> => {
     const query = from === 'all' ? PAGE : CATALOG_PAGE;
-    const { data, errors, status } = await hub.ask<{ datasets?: unknown } | null>(query, { ...question, first: 5, after, catalog: from });
+    const { data, errors, status } = await hub.ask<{ datasets?: unknown } | null>(query, {
+      ...question,
+      first: 5,
+      after,
+      catalog: from,
+    });
     expect(status).toBe(200);
     expect(JSON.stringify(data)).not.toContain('"nodes"');
     return errors?.[0];
   };
-  const cursorOf = async (question: Question): Promise<string> => (await readPage(question, 5, null)).pageInfo.endCursor ?? '';
+  const cursorOf = async (question: Question): Promise<string> =>
+    (await readPage(question, 5, null)).pageInfo.endCursor ?? '';
   const forge = (cursor: string, change: (parts: [number, string, Record<string, unknown>]) => unknown): string =>
     Buffer.from(JSON.stringify(change(JSON.parse(Buffer.from(cursor, 'base64url').toString())))).toString('base64url');
 
@@ -226,7 +273,10 @@ describe('a cursor', () => {
   ])('is refused for %s', async (_, question) => {
     const cursor = await cursorOf(base);
     expect((await readPage(base, 5, cursor)).nodes).toHaveLength(5);
-    expect(await refusal(question, cursor)).toMatchObject({ path: ['datasets'], extensions: { code: 'INPUT_INVALID' } });
+    expect(await refusal(question, cursor)).toMatchObject({
+      path: ['datasets'],
+      extensions: { code: 'INPUT_INVALID' },
+    });
   });
 
   test('of one catalog is refused by another', async () => {
@@ -242,14 +292,39 @@ describe('a cursor', () => {
     ['not JSON', {}, () => Buffer.from('{').toString('base64url')],
     ['cut', {}, (cursor) => cursor.slice(0, -8)],
     ['of another version', {}, (cursor) => forge(cursor, ([, digest, places]) => [2, digest, places])],
-    ['of another question', {}, (cursor) => forge(cursor, ([version, , places]) => [version, 'AAAAAAAAAAAAAAAA', places])],
+    [
+      'of another question',
+      {},
+      (cursor) => forge(cursor, ([version, , places]) => [version, 'AAAAAAAAAAAAAAAA', places]),
+    ],
     ['a list of places', {}, (cursor) => forge(cursor, ([version, digest]) => [version, digest, []])],
-    ['places that are numbers', {}, (cursor) => forge(cursor, ([version, digest]) => [version, digest, { bordeaux: 7 }])],
+    [
+      'places that are numbers',
+      {},
+      (cursor) => forge(cursor, ([version, digest]) => [version, digest, { bordeaux: 7 }]),
+    ],
     ['a made-up place', {}, (cursor) => forge(cursor, ([version, digest]) => [version, digest, { bordeaux: 'x' }])],
-    ['a made-up place in a list', {}, (cursor) => forge(cursor, ([version, digest]) => [version, digest, { bordeaux: 'lx' }])],
-    ['a place of another source', {}, (cursor) => forge(cursor, ([version, digest, places]) => [version, digest, { 'mexico-city': places['bordeaux'] }])],
-    ['a place without an order', { orderBy: 'TITLE' }, (cursor) => forge(cursor, ([version, digest]) => [version, digest, { umea: 'r[{},"x"]' }])],
-    ['a rank of another order', { orderBy: 'TITLE' }, (cursor) => forge(cursor, ([version, digest]) => [version, digest, { umea: 'r[5,"x"]' }])],
+    [
+      'a made-up place in a list',
+      {},
+      (cursor) => forge(cursor, ([version, digest]) => [version, digest, { bordeaux: 'lx' }]),
+    ],
+    [
+      'a place of another source',
+      {},
+      (cursor) =>
+        forge(cursor, ([version, digest, places]) => [version, digest, { 'mexico-city': places['bordeaux'] }]),
+    ],
+    [
+      'a place without an order',
+      { orderBy: 'TITLE' },
+      (cursor) => forge(cursor, ([version, digest]) => [version, digest, { umea: 'r[{},"x"]' }]),
+    ],
+    [
+      'a rank of another order',
+      { orderBy: 'TITLE' },
+      (cursor) => forge(cursor, ([version, digest]) => [version, digest, { umea: 'r[5,"x"]' }]),
+    ],
     ['very long', {}, (cursor) => cursor + 'A'.repeat(300_000)],
   ])('that is %s is refused', async (_, question, change) => {
     const cursor = await cursorOf(question);

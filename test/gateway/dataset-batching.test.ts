@@ -9,13 +9,20 @@ const IDS: Readonly<Record<string, readonly string[]>> = {
   bordeaux: ['ci_vcub_p', 'st_park_p', 'met_agenda', 'pc_captv_p', 'se_quart_s'],
   umea: ['badplatser', 'cykelvagar', 'farthinder', 'laddplatser', 'ortnamn'],
   leicester: ['bus-stops', 'car-parks', 'cctv-cameras', 'taxi-ranks', 'roadworks'],
-  'nouvelle-aquitaine': ['gares-ter', 'lignes-ter', 'aires-de-covoiturage', 'arrets-des-cars-regionaux', 'veloroutes-et-voies-vertes'],
+  'nouvelle-aquitaine': [
+    'gares-ter',
+    'lignes-ter',
+    'aires-de-covoiturage',
+    'arrets-des-cars-regionaux',
+    'veloroutes-et-voies-vertes',
+  ],
 };
 const TWENTY = Array.from({ length: 20 }, (_, index) => {
   const source = Object.keys(IDS)[index % 4] ?? '';
   return `${source}:${IDS[source]?.[Math.floor(index / 4)]}`;
 });
-const BY_ID = 'query ($ids: [ID!]!) { datasetsById(ids: $ids) { id title license { status } publisher { name } distributions { id } } }';
+const BY_ID =
+  'query ($ids: [ID!]!) { datasetsById(ids: $ids) { id title license { status } publisher { name } distributions { id } } }';
 interface ById {
   readonly datasetsById: readonly ({ readonly id: string } | null)[];
 }
@@ -38,7 +45,13 @@ describe('datasetsById', () => {
     const { data, errors } = await hub.ask<ById>(BY_ID, { ids: TWENTY });
     expect(errors).toBeUndefined();
     expect(data.datasetsById.map((node) => node?.id)).toEqual(TWENTY);
-    expect(countRequests(sandbox)).toEqual({ bordeaux: 1, umea: 1, leicester: 1, 'mexico-city': 0, 'nouvelle-aquitaine': 1 });
+    expect(countRequests(sandbox)).toEqual({
+      bordeaux: 1,
+      umea: 1,
+      leicester: 1,
+      'mexico-city': 0,
+      'nouvelle-aquitaine': 1,
+    });
   });
 
   test('asks a CKAN portal for its licence register once, however many questions need it', async () => {
@@ -87,7 +100,9 @@ test('a dataset asked several times in one request, in several ways, is fetched 
 });
 
 test('what a list has brought is not fetched again by its nodes', async () => {
-  await hub.ask('{ datasets(first: 10) { nodes { id title catalog { id title } distributions { id } queryables { name } } edges { node { id } cursor } } }');
+  await hub.ask(
+    '{ datasets(first: 10) { nodes { id title catalog { id title } distributions { id } queryables { name } } edges { node { id } cursor } } }',
+  );
   for (const count of Object.values(countRequests(sandbox))) expect(count).toBeLessThanOrEqual(2);
   expect(countRequests(sandbox)).toMatchObject({ bordeaux: 1, umea: 1, leicester: 1 });
 });
@@ -133,7 +148,9 @@ describe('two requests', () => {
   test('that are the same and public may be one request to the portal, and both get the whole answer', async () => {
     sandbox.portal('umea').setFault({ slowMs: 80 });
     try {
-      const answers = await Promise.all(Array.from({ length: 8 }, () => hub.ask<ById>(BY_ID, { ids: ['umea:badplatser'] })));
+      const answers = await Promise.all(
+        Array.from({ length: 8 }, () => hub.ask<ById>(BY_ID, { ids: ['umea:badplatser'] })),
+      );
       for (const { data, errors } of answers) {
         expect(errors).toBeUndefined();
         expect(data).toEqual(answers[0]?.data);

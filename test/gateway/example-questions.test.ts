@@ -103,7 +103,9 @@ describe('the search "velo" over all catalogs', () => {
       datasets: { totalCount: number; totalIsExact: boolean; nodes: DatasetNode[]; sources: Report[] };
     }>(`{ datasets(search: "velo", first: 100) { totalCount totalIsExact nodes { id title } sources { ${REPORT} } } }`);
     expect(errors).toBeUndefined();
-    expect(data.datasets.sources.map(({ catalog, status }) => [catalog, status])).toEqual(CITIES.map((id) => [id, 'OK']));
+    expect(data.datasets.sources.map(({ catalog, status }) => [catalog, status])).toEqual(
+      CITIES.map((id) => [id, 'OK']),
+    );
     expect(data.datasets.totalCount).toBe(data.datasets.nodes.length);
     expect(data.datasets.totalIsExact).toBe(true);
     const found = new Set(data.datasets.nodes.map(({ id }) => id));
@@ -123,37 +125,45 @@ describe('every example question', () => {
     expect(EXAMPLE_QUESTIONS.length).toBeGreaterThanOrEqual(3);
   });
 
-  test.each(EXAMPLE_QUESTIONS.map(({ title, query }) => [title, query] as const))('"%s" has data and no errors', async (_, query) => {
-    const { data, errors, status } = await hub.ask(query);
-    expect(status).toBe(200);
-    expect(errors).toBeUndefined();
-    const empty: string[] = [];
-    let lists = 0;
-    const look = (value: unknown, path: string): void => {
-      if (Array.isArray(value)) for (const [index, part] of value.entries()) look(part, `${path}[${index}]`);
-      else if (typeof value === 'object' && value !== null)
-        for (const [key, part] of Object.entries(value)) {
-          if (key === 'nodes') {
-            lists++;
-            if (!Array.isArray(part) || part.length === 0) empty.push(`${path}.nodes`);
+  test.each(EXAMPLE_QUESTIONS.map(({ title, query }) => [title, query] as const))(
+    '"%s" has data and no errors',
+    async (_, query) => {
+      const { data, errors, status } = await hub.ask(query);
+      expect(status).toBe(200);
+      expect(errors).toBeUndefined();
+      const empty: string[] = [];
+      let lists = 0;
+      const look = (value: unknown, path: string): void => {
+        if (Array.isArray(value)) for (const [index, part] of value.entries()) look(part, `${path}[${index}]`);
+        else if (typeof value === 'object' && value !== null)
+          for (const [key, part] of Object.entries(value)) {
+            if (key === 'nodes') {
+              lists++;
+              if (!Array.isArray(part) || part.length === 0) empty.push(`${path}.nodes`);
+            }
+            look(part, `${path}.${key}`);
           }
-          look(part, `${path}.${key}`);
-        }
-    };
-    look(data, '');
-    expect(lists).toBeGreaterThan(0);
-    expect(empty).toEqual([]);
-    expect(Object.values(data)).not.toContain(null);
-    const text = JSON.stringify(data);
-    for (const city of ['bordeaux', 'umea', 'leicester', 'mexico']) expect(text).toContain(`"${city}`);
-  });
+      };
+      look(data, '');
+      expect(lists).toBeGreaterThan(0);
+      expect(empty).toEqual([]);
+      expect(Object.values(data)).not.toContain(null);
+      const text = JSON.stringify(data);
+      for (const city of ['bordeaux', 'umea', 'leicester', 'mexico']) expect(text).toContain(`"${city}`);
+    },
+  );
 
   test('the bike question gives live records of four cities, each from its own portal', async () => {
     const bikes = EXAMPLE_QUESTIONS.find(({ query }) => query.includes('nbvelos'));
-    const { data } = await hub.ask<Record<string, { records: { nodes: { values: Record<string, unknown> }[]; totalCount: number } }>>(
-      bikes?.query ?? '',
-    );
-    const columns = { bordeaux: ['ci_vcub_p', 'nbvelos'], umea: ['cykelstationer-umea', 'lediga_cyklar'], leicester: ['bike-share-docking-stations', 'bikes_available'], mexico: ['estaciones-de-ecobici', 'bicis_disponibles'] } as const;
+    const { data } = await hub.ask<
+      Record<string, { records: { nodes: { values: Record<string, unknown> }[]; totalCount: number } }>
+    >(bikes?.query ?? '');
+    const columns = {
+      bordeaux: ['ci_vcub_p', 'nbvelos'],
+      umea: ['cykelstationer-umea', 'lediga_cyklar'],
+      leicester: ['bike-share-docking-stations', 'bikes_available'],
+      mexico: ['estaciones-de-ecobici', 'bicis_disponibles'],
+    } as const;
     for (const [alias, [localId, column]] of Object.entries(columns)) {
       const truth = sandbox.portal(alias === 'mexico' ? 'mexico-city' : alias).truth(localId);
       const free = truth?.records?.filter((row) => Number(row[column] ?? 0) > 0) ?? [];

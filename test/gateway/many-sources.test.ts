@@ -6,7 +6,9 @@ import { startTestHub, toSourceInput } from '../test-support/test-hub.ts';
 test('of two thousand sources each answers as itself, and those not asked are left alone', async () => {
   const sandbox = await startSandbox();
   const portal = sandbox.portal('leicester');
-  const config = defaultHubConfig(Array.from({ length: 2_000 }, (_, index) => toSourceInput({ ...portal, id: `s${index}` })));
+  const config = defaultHubConfig(
+    Array.from({ length: 2_000 }, (_, index) => toSourceInput({ ...portal, id: `s${index}` })),
+  );
   const hub = await startTestHub(config);
   try {
     const { data, errors } = await hub.ask(

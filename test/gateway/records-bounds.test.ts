@@ -10,7 +10,12 @@ interface Records {
   readonly nodes: readonly { readonly id: string; readonly values: Readonly<Record<string, any>> }[];
   readonly edges: readonly { readonly cursor: string }[];
   readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
-  readonly plan: { readonly pushed: any; readonly residual: any; readonly requests: number; readonly scannedRecords: number };
+  readonly plan: {
+    readonly pushed: any;
+    readonly residual: any;
+    readonly requests: number;
+    readonly scannedRecords: number;
+  };
 }
 type Asked = Readonly<Record<string, unknown>>;
 
@@ -64,7 +69,12 @@ describe('a dataset with more records than its portal lets one page through', ()
     const seen = new Map<string, number>();
     let after: string | null = null;
     do {
-      const page: Records = await read(SPENDING, { first: 1_000, after, properties: ['unique_id', 'amount'], sortBy: [{ property: 'amount', direction: 'DESC' }] });
+      const page: Records = await read(SPENDING, {
+        first: 1_000,
+        after,
+        properties: ['unique_id', 'amount'],
+        sortBy: [{ property: 'amount', direction: 'DESC' }],
+      });
       expect(page).toMatchObject({ totalCount: 12_500, totalIsExact: true });
       for (const { values } of page.nodes) seen.set(values['unique_id'], values['amount']);
       after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
@@ -97,7 +107,11 @@ describe('a dataset with more records than its portal lets one page through', ()
   });
 
   test('under a filter that leaves more than a window is complete as well', async () => {
-    const asked = { filter: { property: 'department', ne: 'Housing' }, properties: ['unique_id', 'department'], first: 1_000 };
+    const asked = {
+      filter: { property: 'department', ne: 'Housing' },
+      properties: ['unique_id', 'department'],
+      first: 1_000,
+    };
     const wanted = truthOf(SPENDING).filter((row) => row['department'] !== 'Housing');
     expect(wanted.length).toBeGreaterThan(10_000);
     const seen = new Set<string>();
@@ -114,11 +128,19 @@ describe('a dataset with more records than its portal lets one page through', ()
   test('is refused, with advice, when the hub may not read that many records', async () => {
     const small = await startSandboxHub(sandbox, { limits: { scanRecords: 10_000 }, source: { cache: NO_CACHE } });
     try {
-      const fault = await refusalOf(SPENDING, { sortBy: [{ property: 'beneficiary', direction: 'ASC' }], first: 5 }, small);
+      const fault = await refusalOf(
+        SPENDING,
+        { sortBy: [{ property: 'beneficiary', direction: 'ASC' }], first: 5 },
+        small,
+      );
       expect(fault?.extensions).toMatchObject({ code: 'INPUT_TOO_COSTLY', source: 'leicester', datasetId: SPENDING });
       expect(fault?.message).toMatch(/10,000.*condition.*leave out sortBy/);
       expect(fault?.path).toEqual(['dataset', 'records']);
-      const narrow = { filter: { property: 'amount', gt: 89_000 }, sortBy: [{ property: 'beneficiary', direction: 'ASC' }], first: 1_000 };
+      const narrow = {
+        filter: { property: 'amount', gt: 89_000 },
+        sortBy: [{ property: 'beneficiary', direction: 'ASC' }],
+        first: 1_000,
+      };
       const wanted = truthOf(SPENDING).filter((row) => row['amount'] > 89_000);
       expect((await read(SPENDING, narrow, small)).totalCount).toBe(wanted.length);
     } finally {
@@ -132,10 +154,36 @@ describe('CQL2 text', () => {
   const ids = ({ nodes }: Records): readonly string[] => nodes.map(({ id }) => id);
 
   test.each<[string, unknown]>([
-    ["nbvelos > 0 AND etat = 'CONNECTEE'", { and: [{ property: 'nbvelos', gt: 0 }, { property: 'etat', eq: 'CONNECTEE' }] }],
+    [
+      "nbvelos > 0 AND etat = 'CONNECTEE'",
+      {
+        and: [
+          { property: 'nbvelos', gt: 0 },
+          { property: 'etat', eq: 'CONNECTEE' },
+        ],
+      },
+    ],
     ['nbvelos BETWEEN 3 AND 5', { property: 'nbvelos', between: [3, 5] }],
-    ["NOT (nbvelos < 10 OR etat <> 'CONNECTEE')", { not: { or: [{ property: 'nbvelos', lt: 10 }, { property: 'etat', ne: 'CONNECTEE' }] } }],
-    ["nom LIKE 'G%' AND nbplaces IS NOT NULL", { and: [{ property: 'nom', like: 'G%' }, { property: 'nbplaces', isNull: false }] }],
+    [
+      "NOT (nbvelos < 10 OR etat <> 'CONNECTEE')",
+      {
+        not: {
+          or: [
+            { property: 'nbvelos', lt: 10 },
+            { property: 'etat', ne: 'CONNECTEE' },
+          ],
+        },
+      },
+    ],
+    [
+      "nom LIKE 'G%' AND nbplaces IS NOT NULL",
+      {
+        and: [
+          { property: 'nom', like: 'G%' },
+          { property: 'nbplaces', isNull: false },
+        ],
+      },
+    ],
     ['nbvelos IN (1, 2, 3)', { property: 'nbvelos', in: [1, 2, 3] }],
   ])('%s asks the same as the structured filter', async (cql, filter) => {
     const structured = await read(STATIONS, { filter, first: 1_000 });
@@ -160,11 +208,22 @@ describe('the plan', () => {
     expect(pushed.plan).toMatchObject({ pushed: { op: '>' }, residual: null, requests: 1 });
     expect(pushed.plan.scannedRecords).toBeLessThanOrEqual(4);
 
-    const mixed = await read('bordeaux:ci_vcub_p', { filter: { and: [{ property: 'nbvelos', gt: 5 }, { property: 'nom', like: '%a%' }] }, first: 3 });
+    const mixed = await read('bordeaux:ci_vcub_p', {
+      filter: {
+        and: [
+          { property: 'nbvelos', gt: 5 },
+          { property: 'nom', like: '%a%' },
+        ],
+      },
+      first: 3,
+    });
     expect(mixed.plan).toMatchObject({ pushed: { op: '>' }, residual: { op: 'like' } });
     expect(mixed.plan.scannedRecords).toBe(truthOf('bordeaux:ci_vcub_p').filter((row) => row['nbvelos'] > 5).length);
 
-    const own = await read('mexico-city:estaciones-de-ecobici', { filter: { property: 'capacidad', gt: 20 }, first: 3 });
+    const own = await read('mexico-city:estaciones-de-ecobici', {
+      filter: { property: 'capacidad', gt: 20 },
+      first: 3,
+    });
     expect(own.plan).toMatchObject({ pushed: null, residual: { op: '>' } });
     expect(own.plan.scannedRecords).toBe(truthOf('mexico-city:estaciones-de-ecobici').length);
   });
@@ -173,7 +232,17 @@ describe('the plan', () => {
     const wanted = truthOf('bordeaux:ci_vcub_p').filter((row) => row['nbvelos'] > 5);
     const pushed = await read('bordeaux:ci_vcub_p', { filter: { property: 'nbvelos', gt: 5 }, first: 1_000 });
     // A condition that is always true and that no portal can decide keeps the whole filter at the hub.
-    const always = { or: [{ property: 'nbvelos', gt: 5 }, { and: [{ property: 'nom', like: 'x' }, { property: 'nom', isNull: true }] }] };
+    const always = {
+      or: [
+        { property: 'nbvelos', gt: 5 },
+        {
+          and: [
+            { property: 'nom', like: 'x' },
+            { property: 'nom', isNull: true },
+          ],
+        },
+      ],
+    };
     const kept = await read('bordeaux:ci_vcub_p', { filter: always, first: 1_000 });
     expect(pushed.plan.residual).toBeNull();
     expect(kept.plan).toMatchObject({ pushed: null });
@@ -207,21 +276,32 @@ describe('records are shown', () => {
 });
 
 describe('a dataset without records', () => {
-  test.each(['bordeaux:ci_chantier', 'umea:snorojning', 'leicester:roadworks', 'leicester:city-plan-documents', 'mexico-city:ciclovias', 'nouvelle-aquitaine:bordeaux-metropole-trafic-routier'])(
-    '%s has no columns, which is no error',
-    async (id) => {
-      const { data, errors } = await hub.ask('query ($id: ID!) { dataset(id: $id) { title queryables { name } } }', { id });
-      expect(errors).toBeUndefined();
-      expect(data['dataset'].queryables).toBeNull();
-      const fault = await refusalOf(id, {});
-      expect(fault).toMatchObject({ path: ['dataset', 'records'], extensions: { code: 'CAPABILITY_MISSING' } });
-    },
-  );
+  test.each([
+    'bordeaux:ci_chantier',
+    'umea:snorojning',
+    'leicester:roadworks',
+    'leicester:city-plan-documents',
+    'mexico-city:ciclovias',
+    'nouvelle-aquitaine:bordeaux-metropole-trafic-routier',
+  ])('%s has no columns, which is no error', async (id) => {
+    const { data, errors } = await hub.ask('query ($id: ID!) { dataset(id: $id) { title queryables { name } } }', {
+      id,
+    });
+    expect(errors).toBeUndefined();
+    expect(data['dataset'].queryables).toBeNull();
+    const fault = await refusalOf(id, {});
+    expect(fault).toMatchObject({ path: ['dataset', 'records'], extensions: { code: 'CAPABILITY_MISSING' } });
+  });
 });
 
 describe('a question for records is refused', () => {
   const STATIONS = 'bordeaux:ci_vcub_p';
-  const SPECIMEN = { filter: { property: 'nbvelos', gt: 3 }, sortBy: [{ property: 'nbvelos', direction: 'DESC' }], properties: ['nom', 'nbvelos'], first: 10 };
+  const SPECIMEN = {
+    filter: { property: 'nbvelos', gt: 3 },
+    sortBy: [{ property: 'nbvelos', direction: 'DESC' }],
+    properties: ['nom', 'nbvelos'],
+    first: 10,
+  };
 
   test('control: the specimen is answered', async () => {
     expect((await read(STATIONS, SPECIMEN)).nodes).toHaveLength(10);
@@ -240,7 +320,16 @@ describe('a question for records is refused', () => {
     ['for a day that does not exist', { filter: { property: 'mdate', gt: '2026-02-30T00:00:00Z' } }, /mdate/],
     ['for a misspelt order', { sortBy: [{ property: 'nbvelo', direction: 'ASC' }] }, /did you mean "nbvelos"/],
     ['for an order by places', { sortBy: [{ property: 'geo_point_2d', direction: 'ASC' }] }, /no order/],
-    ['for an order named twice', { sortBy: [{ property: 'nom', direction: 'ASC' }, { property: 'nom', direction: 'DESC' }] }, /twice/],
+    [
+      'for an order named twice',
+      {
+        sortBy: [
+          { property: 'nom', direction: 'ASC' },
+          { property: 'nom', direction: 'DESC' },
+        ],
+      },
+      /twice/,
+    ],
     ['for a misspelt column', { properties: ['nbvelo'] }, /did you mean "nbvelos"/],
     ['for a column named twice', { properties: ['nom', 'nom'] }, /twice/],
     ['for a page of none', { first: 0 }, /first/],
@@ -264,13 +353,17 @@ describe('a question for records is refused', () => {
   ])('with the cursor of a page of %s', async (_, change) => {
     const cursor = (await read(STATIONS, SPECIMEN)).pageInfo.endCursor;
     expect((await read(STATIONS, { ...SPECIMEN, after: cursor })).nodes).toHaveLength(10);
-    expect(await refusalOf(STATIONS, { ...SPECIMEN, ...change, after: cursor })).toMatchObject({ extensions: { code: 'INPUT_INVALID' } });
+    expect(await refusalOf(STATIONS, { ...SPECIMEN, ...change, after: cursor })).toMatchObject({
+      extensions: { code: 'INPUT_INVALID' },
+    });
   });
 
   test('with the cursor of another dataset', async () => {
     const asked = { first: 5 };
     const cursor = (await read('umea:laddplatser', asked)).pageInfo.endCursor;
-    expect(await refusalOf('umea:badplatser', { ...asked, after: cursor })).toMatchObject({ extensions: { code: 'INPUT_INVALID' } });
+    expect(await refusalOf('umea:badplatser', { ...asked, after: cursor })).toMatchObject({
+      extensions: { code: 'INPUT_INVALID' },
+    });
   });
 
   test('by a portal that is never asked for it', async () => {

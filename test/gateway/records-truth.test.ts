@@ -107,15 +107,19 @@ async function readAll(table: Table, asked: Asked, sizes: readonly number[]): Pr
     const sent = received(table.portal);
     expect(page.plan.requests).toBe(sent.length);
     expect(page.source).toEqual({ catalog: table.portal.id, status: 'OK', requests: sent.length });
-    expect(page.plan.portalQuery).toEqual(table.portal.kind === 'ckan' ? sent.filter((query, index) => index > 0 || !isDescription(query)) : sent);
+    expect(page.plan.portalQuery).toEqual(
+      table.portal.kind === 'ckan' ? sent.filter((query, index) => index > 0 || !isDescription(query)) : sent,
+    );
     expect(page.provenance).toEqual({ catalog: table.portal.id, dataset: table.id });
     expect(page.nodes.length).toBeLessThanOrEqual(first);
     expect(page.plan.scannedRecords).toBeGreaterThanOrEqual(page.nodes.length);
     expect(page.pageInfo.endCursor).toBe(page.edges.at(-1)?.cursor ?? null);
     // Whatever the caller asked for is decided by somebody.
-    if (asked.filter !== undefined && asked.filter !== null) expect(page.plan.pushed ?? page.plan.residual).not.toBeNull();
+    if (asked.filter !== undefined && asked.filter !== null)
+      expect(page.plan.pushed ?? page.plan.residual).not.toBeNull();
     nodes.push(...page.nodes);
-    if (page.totalIsExact && page.totalCount !== null && !page.pageInfo.hasNextPage) expect(page.totalCount).toBe(nodes.length);
+    if (page.totalIsExact && page.totalCount !== null && !page.pageInfo.hasNextPage)
+      expect(page.totalCount).toBe(nodes.length);
     if (!page.pageInfo.hasNextPage) return nodes;
     expect(page.pageInfo.endCursor).not.toBeNull();
     after = page.pageInfo.endCursor;
@@ -127,7 +131,12 @@ const spell = (rows: readonly Row[], columns: readonly Column[]): readonly strin
 
 function expectRows(nodes: Records['nodes'], wanted: readonly Row[], { columns }: Table): void {
   expect(new Set(nodes.map(({ id }) => id)).size).toBe(nodes.length);
-  expect(spell(nodes.map(({ values }) => values), columns)).toEqual(spell(wanted, columns));
+  expect(
+    spell(
+      nodes.map(({ values }) => values),
+      columns,
+    ),
+  ).toEqual(spell(wanted, columns));
 }
 
 describe('records of all portals', () => {
@@ -143,7 +152,23 @@ describe('records of all portals', () => {
 // ---------------------------------------------------------------- random questions
 
 const ORDERED = new Set(['STRING', 'INTEGER', 'NUMBER', 'DATE', 'DATETIME']);
-const TEXTS = ['', ' ', 'Alpha', 'alpha', "L'Aiguille", 'Both \'single\' and "double"', '%', '_', 'Ends in a backslash\\', '🚲', 'e\u0301', '--', '*', 'null', '42'];
+const TEXTS = [
+  '',
+  ' ',
+  'Alpha',
+  'alpha',
+  "L'Aiguille",
+  'Both \'single\' and "double"',
+  '%',
+  '_',
+  'Ends in a backslash\\',
+  '🚲',
+  'e\u0301',
+  '--',
+  '*',
+  'null',
+  '42',
+];
 const PATTERNS = ['%', '_%', '%a%', 'A%', '%\\%%', '%\\_%', '%\\\\', "%'%", '%é%', '🚲%', '_', 'Caf_', ''];
 
 /** Values a caller might compare a column with: the column's own, and hard ones of its type. */
@@ -171,10 +196,10 @@ function valuesOf({ rows }: Table, { name, type }: Column): fc.Arbitrary<unknown
     DATE: ['2024-01-01', '2024-06', '2025', '1999-12-31'],
     DATETIME: ['2026-10-05T08:30:00Z', '2026-10-05T10:30:00+02:00', '2024-03-31T01:30:00Z', '2026-10-01T00:00:00.001Z'],
   };
-  return fc.oneof(
-    ...(spoken.length > 0 ? [{ weight: 4, arbitrary: fc.constantFrom(...spoken) }] : []),
-    { weight: 1, arbitrary: fc.constantFrom(...(extra[type] ?? [])) },
-  );
+  return fc.oneof(...(spoken.length > 0 ? [{ weight: 4, arbitrary: fc.constantFrom(...spoken) }] : []), {
+    weight: 1,
+    arbitrary: fc.constantFrom(...(extra[type] ?? [])),
+  });
 }
 
 function predicates(table: Table): fc.Arbitrary<Filter> {
@@ -190,12 +215,10 @@ function predicates(table: Table): fc.Arbitrary<Filter> {
     if (type === 'GEOMETRY') {
       const places = points(property);
       if (places.length === 0) return [isNull];
-      const bbox = fc.tuple(fc.constantFrom(...places), fc.constantFrom(...places)).map(
-        ([a, b]): Filter => ({
-          property,
-          bbox: [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])],
-        }),
-      );
+      const bbox = fc.tuple(fc.constantFrom(...places), fc.constantFrom(...places)).map(([a, b]): Filter => ({
+        property,
+        bbox: [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[0], b[0]), Math.max(a[1], b[1])],
+      }));
       const near = fc.tuple(fc.constantFrom(...places), fc.constantFrom(...places)).map(([center, edge]): Filter => {
         // Halfway between two of the distances, so that no rounding decides.
         const distances = places.map((place) => metresBetween(center, place)).sort((a, b) => a - b);
@@ -207,11 +230,22 @@ function predicates(table: Table): fc.Arbitrary<Filter> {
     }
     const value = valuesOf(table, column);
     const operators = ORDERED.has(type) ? ['eq', 'ne', 'lt', 'lte', 'gt', 'gte'] : ['eq', 'ne'];
-    const comparison = fc.tuple(fc.constantFrom(...operators), value).map(([operator, operand]): Filter => ({ property, [operator]: operand }));
-    const inList = fc.array(value, { minLength: 1, maxLength: 4 }).map((operand): Filter => ({ property, in: operand }));
+    const comparison = fc
+      .tuple(fc.constantFrom(...operators), value)
+      .map(([operator, operand]): Filter => ({ property, [operator]: operand }));
+    const inList = fc
+      .array(value, { minLength: 1, maxLength: 4 })
+      .map((operand): Filter => ({ property, in: operand }));
     const between = fc.tuple(value, value).map((operand): Filter => ({ property, between: operand }));
     const like = fc.constantFrom(...PATTERNS).map((operand): Filter => ({ property, like: operand }));
-    return [comparison, comparison, isNull, inList, ...(ORDERED.has(type) ? [between] : []), ...(type === 'STRING' ? [like] : [])];
+    return [
+      comparison,
+      comparison,
+      isNull,
+      inList,
+      ...(ORDERED.has(type) ? [between] : []),
+      ...(type === 'STRING' ? [like] : []),
+    ];
   });
   return fc.oneof(...choices);
 }
@@ -230,7 +264,9 @@ const filters = (table: Table): fc.Arbitrary<Filter> =>
 const sorts = ({ columns }: Table): fc.Arbitrary<readonly Sort[]> =>
   fc.uniqueArray(
     fc.record({
-      property: fc.constantFrom(...columns.filter(({ type }) => type !== 'GEOMETRY' && type !== 'JSON').map(({ name }) => name)),
+      property: fc.constantFrom(
+        ...columns.filter(({ type }) => type !== 'GEOMETRY' && type !== 'JSON').map(({ name }) => name),
+      ),
       direction: fc.constantFrom('ASC' as const, 'DESC' as const),
     }),
     { maxLength: 2, selector: ({ property }) => property },
@@ -267,7 +303,8 @@ describe('random filters, orders and page sizes', () => {
           expectRows(nodes, wanted, table);
           const values = nodes.map((node) => node.values);
           for (const [index, value] of values.entries())
-            if (index > 0) expect(compareRows(values[index - 1] ?? {}, value, sortBy, table.columns)).toBeLessThanOrEqual(0);
+            if (index > 0)
+              expect(compareRows(values[index - 1] ?? {}, value, sortBy, table.columns)).toBeLessThanOrEqual(0);
         },
       ),
       { numRuns, seed: 20_261_005 },

@@ -55,7 +55,8 @@ describe('civex start', () => {
 
   test('says which catalogs are up and how many datasets each has', () => {
     const counts = { bordeaux: 27, umea: 25, leicester: 24, 'mexico-city': 21, 'nouvelle-aquitaine': 18 };
-    for (const [id, count] of Object.entries(counts)) expect(cli.out).toMatch(new RegExp(`^${id} .* up +${count} +\\d+ ms`, 'm'));
+    for (const [id, count] of Object.entries(counts))
+      expect(cli.out).toMatch(new RegExp(`^${id} .* up +${count} +\\d+ ms`, 'm'));
     expect(cli.out).toContain('5 of 5 catalogs are up, 115 datasets.');
   });
 
@@ -80,7 +81,10 @@ describe('civex start', () => {
       const start = cli.out.indexOf(`\n${index + 1}. ${title}\n`);
       expect(start).toBeGreaterThan(0);
       const next = cli.out.indexOf(`\n${index + 2}. `, start);
-      return cli.out.slice(cli.out.indexOf('\n\n', start), next < 0 ? cli.out.indexOf('\n\nThese catalogs', start) : next);
+      return cli.out.slice(
+        cli.out.indexOf('\n\n', start),
+        next < 0 ? cli.out.indexOf('\n\nThese catalogs', start) : next,
+      );
     });
     expect(printed).toHaveLength(3);
     for (const query of printed) {
@@ -109,20 +113,23 @@ describe('civex start', () => {
 });
 
 describe('a port that is taken', () => {
-  test.each([[['start']], [['serve', '--config', 'CONFIG']]])('by another program makes "%s" say so and name another', async (words) => {
-    const { port, server } = await takePort();
-    try {
-      const config = await writeConfig('taken.yaml', configOf('umea'));
-      const argv = words.map((word) => (word === 'CONFIG' ? config : word));
-      const { code, err } = await runCli([...argv, '--port', String(port)]);
-      expect(code).toBe(1);
-      expect(err).toContain(`Port ${port} is in use. Choose another: `);
-      expect(err).toContain(`--port ${port + 1}`);
-      expect(err).not.toMatch(/ {4}at |EADDRINUSE/);
-    } finally {
-      await close(server);
-    }
-  });
+  test.each([[['start']], [['serve', '--config', 'CONFIG']]])(
+    'by another program makes "%s" say so and name another',
+    async (words) => {
+      const { port, server } = await takePort();
+      try {
+        const config = await writeConfig('taken.yaml', configOf('umea'));
+        const argv = words.map((word) => (word === 'CONFIG' ? config : word));
+        const { code, err } = await runCli([...argv, '--port', String(port)]);
+        expect(code).toBe(1);
+        expect(err).toContain(`Port ${port} is in use. Choose another: `);
+        expect(err).toContain(`--port ${port + 1}`);
+        expect(err).not.toMatch(/ {4}at |EADDRINUSE/);
+      } finally {
+        await close(server);
+      }
+    },
+  );
 });
 
 describe('civex sources', () => {
@@ -149,8 +156,17 @@ describe('civex sources', () => {
 describe('civex query', () => {
   test('prints the answer as JSON and exits 0', async () => {
     const config = await writeConfig('query.yaml', configOf('umea'));
-    const { code, out } = await runCli(['query', 'query ($first: Int!) { datasets(first: $first) { nodes { id } } }', '--variables', '{"first": 2}', '--config', config]);
-    expect(JSON.parse(out)).toMatchObject({ data: { datasets: { nodes: [{ id: 'umea:badplatser' }, { id: expect.stringMatching(/^umea:/) }] } } });
+    const { code, out } = await runCli([
+      'query',
+      'query ($first: Int!) { datasets(first: $first) { nodes { id } } }',
+      '--variables',
+      '{"first": 2}',
+      '--config',
+      config,
+    ]);
+    expect(JSON.parse(out)).toMatchObject({
+      data: { datasets: { nodes: [{ id: 'umea:badplatser' }, { id: expect.stringMatching(/^umea:/) }] } },
+    });
     expect(code).toBe(0);
   });
 
@@ -166,7 +182,12 @@ describe('civex query', () => {
 
   test('exits 1 when the answer has errors, and prints it all the same', async () => {
     const config = await writeConfig('errors.yaml', configOf('umea'));
-    const { code, out } = await runCli(['query', '{ datasets(filter: { themes: ["X"] }) { totalCount } }', '--config', config]);
+    const { code, out } = await runCli([
+      'query',
+      '{ datasets(filter: { themes: ["X"] }) { totalCount } }',
+      '--config',
+      config,
+    ]);
     expect(JSON.parse(out)).toMatchObject({ errors: [{ extensions: { code: 'INPUT_INVALID' } }] });
     expect(code).toBe(1);
   });
@@ -191,7 +212,8 @@ describe('civex config check', () => {
     const { code, out, err } = await runCli(['config', 'check', file]);
     expect(code).toBe(3);
     expect(out).toBe('');
-    for (const line of [2, 4, 6, 8, 10, 14]) expect(err, `line ${line}`).toMatch(new RegExp(`faulty\\.yaml:${line}\\b`));
+    for (const line of [2, 4, 6, 8, 10, 14])
+      expect(err, `line ${line}`).toMatch(new RegExp(`faulty\\.yaml:${line}\\b`));
     expect(err).toMatch(/port/);
     expect(err).toMatch(/"opendatasoft"/);
     expect(err).not.toContain(secret);

@@ -52,7 +52,9 @@ describe.skipIf(REASON !== null)(`GraphiQL in a browser${REASON === null ? '' : 
       if (!url.startsWith(`${hub.url}/`) && !/^(data|blob):/.test(url)) foreign.push(url);
     });
     // Nothing but the hub can be reached, so that a page that needs more cannot work here either.
-    await browser.route(/^https?:/, (route) => (route.request().url().startsWith(`${hub.url}/`) ? route.continue() : route.abort()));
+    await browser.route(/^https?:/, (route) =>
+      route.request().url().startsWith(`${hub.url}/`) ? route.continue() : route.abort(),
+    );
     page.on('pageerror', (error) => faults.push(error.message));
     await page.goto(`${hub.url}/graphql`);
     await page.locator('.graphiql-query-editor').waitFor();
@@ -64,24 +66,27 @@ describe.skipIf(REASON !== null)(`GraphiQL in a browser${REASON === null ? '' : 
     await rm(profile, { recursive: true, force: true });
   });
 
+  /** What a part of the page shows; the editor writes no-break spaces. */
+  const shown = async (selector: string): Promise<string> =>
+    (await page.locator(selector).innerText()).replaceAll('\u00a0', ' ');
+
   test('opens with one tab for each example question', async () => {
     await expect.poll(() => page.locator('.graphiql-tab').count()).toBe(EXAMPLE_QUESTIONS.length);
-    await expect.poll(() => page.locator('.graphiql-query-editor').innerText()).toContain(firstLine(EXAMPLE_QUESTIONS[0]?.query ?? ''));
+    await expect.poll(() => shown('.graphiql-query-editor')).toContain(firstLine(EXAMPLE_QUESTIONS[0]?.query ?? ''));
   });
 
   test('runs the first question and shows what came', async () => {
     await page.locator('.graphiql-execute-button').click();
-    const result = page.locator('.result-window');
-    await expect.poll(() => result.innerText(), { timeout: 15_000 }).toContain('bordeaux:');
-    expect(await result.innerText()).not.toContain('"errors"');
+    await expect.poll(() => shown('.result-window'), { timeout: 15_000 }).toContain('bordeaux:');
+    expect(await shown('.result-window')).not.toContain('"errors"');
   });
 
   test('runs the last question from its tab', async () => {
     const last = EXAMPLE_QUESTIONS.length - 1;
     await page.locator('.graphiql-tab').nth(last).click();
-    await expect.poll(() => page.locator('.graphiql-query-editor').innerText()).toContain(firstLine(EXAMPLE_QUESTIONS[last]?.query ?? ''));
+    await expect.poll(() => shown('.graphiql-query-editor')).toContain(firstLine(EXAMPLE_QUESTIONS[last]?.query ?? ''));
     await page.locator('.graphiql-execute-button').click();
-    await expect.poll(() => page.locator('.result-window').innerText(), { timeout: 15_000 }).toContain('totalCount');
+    await expect.poll(() => shown('.result-window'), { timeout: 15_000 }).toContain('totalCount');
   });
 
   test('shows the documentation of a field', async () => {
@@ -90,8 +95,11 @@ describe.skipIf(REASON !== null)(`GraphiQL in a browser${REASON === null ? '' : 
     await docs.getByText('Query', { exact: true }).first().click();
     await expect.poll(() => docs.innerText()).toContain('Datasets of all or some catalogs.');
     await docs.getByText('datasetsById', { exact: true }).click();
-    await expect.poll(() => docs.innerText()).toContain('Same length and order as ids; a failing source nulls only its own entries');
-    if (process.env['CIVEX_TEST_SCREENSHOT'] !== undefined) await page.screenshot({ path: process.env['CIVEX_TEST_SCREENSHOT'] });
+    await expect
+      .poll(() => docs.innerText())
+      .toContain('Same length and order as ids; a failing source nulls only its own entries');
+    if (process.env['CIVEX_TEST_SCREENSHOT'] !== undefined)
+      await page.screenshot({ path: process.env['CIVEX_TEST_SCREENSHOT'] });
   });
 
   test('asks nobody but the hub, and nothing on the page breaks', () => {

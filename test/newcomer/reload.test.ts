@@ -62,7 +62,10 @@ describe('a portal added to the file', () => {
     await save(hubYaml('umea', 'mexico-city'));
     await said(/hub\.yaml reloaded: added mexico-city\./);
     expect(await catalogs()).toEqual(['umea', 'mexico-city']);
-    const { data, errors } = await ask(url, '{ dataset(id: "mexico-city:estaciones-metro") { title records(first: 1) { nodes { id } } } }');
+    const { data, errors } = await ask(
+      url,
+      '{ dataset(id: "mexico-city:estaciones-metro") { title records(first: 1) { nodes { id } } } }',
+    );
     expect(errors).toBeUndefined();
     expect(data['dataset'].records.nodes).toHaveLength(1);
   });
@@ -106,7 +109,11 @@ test('a request under way at a portal that a reload drops is answered whole', as
 
 describe('a file with faults', () => {
   test.each<[string, () => string, RegExp]>([
-    ['an unknown key', () => hubYaml('umea', 'leicester').replace('adapter: opendatasoft', 'adaptor: opendatasoft'), /hub\.yaml:3.*adaptor/],
+    [
+      'an unknown key',
+      () => hubYaml('umea', 'leicester').replace('adapter: opendatasoft', 'adaptor: opendatasoft'),
+      /hub\.yaml:3.*adaptor/,
+    ],
     ['the same id twice', () => hubYaml('umea', 'umea'), /hub\.yaml:\d+.*id/],
     ['broken YAML', () => 'sources: [', /hub\.yaml:1/],
     ['nothing in it', () => '', /hub\.yaml/],
@@ -116,7 +123,9 @@ describe('a file with faults', () => {
     await said(/hub\.yaml was not taken over/);
     expect(cli.err.slice(before)).toMatch(reason);
     expect(await catalogs()).toEqual(['umea']);
-    expect((await ask(url, '{ dataset(id: "umea:badplatser") { id } }')).data['dataset']).toEqual({ id: 'umea:badplatser' });
+    expect((await ask(url, '{ dataset(id: "umea:badplatser") { id } }')).data['dataset']).toEqual({
+      id: 'umea:badplatser',
+    });
   });
 
   test('is taken over once it is mended', async () => {

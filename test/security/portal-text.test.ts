@@ -16,7 +16,9 @@ interface HostilePortal extends AsyncDisposable {
   readonly received: IncomingMessage[];
 }
 
-async function startHostilePortal(answer: (response: ServerResponse, request: IncomingMessage) => void): Promise<HostilePortal> {
+async function startHostilePortal(
+  answer: (response: ServerResponse, request: IncomingMessage) => void,
+): Promise<HostilePortal> {
   const received: IncomingMessage[] = [];
   const server = createServer((request, response) => {
     received.push(request);
@@ -47,21 +49,47 @@ const QUESTION = `{
   datasetsById(ids: ["hostile:x", "umea:badplatser"]) { id }
 }`;
 
-async function askBeside(kind: string, portal: HostilePortal): ReturnType<Awaited<ReturnType<typeof startTestHub>>['ask']> {
+async function askBeside(
+  kind: string,
+  portal: HostilePortal,
+): ReturnType<Awaited<ReturnType<typeof startTestHub>>['ask']> {
   const hub = await startTestHub(
     defaultHubConfig([
       toSourceInput({ ...sandbox.portal('umea') }, { cache: NO_CACHE }),
-      { id: 'hostile', adapter: kind, url: portal.url, privateNetwork: ['127.0.0.1/32'], limits: { totalTimeoutMs: 2_000 }, cache: NO_CACHE },
+      {
+        id: 'hostile',
+        adapter: kind,
+        url: portal.url,
+        privateNetwork: ['127.0.0.1/32'],
+        limits: { totalTimeoutMs: 2_000 },
+        cache: NO_CACHE,
+      },
     ]),
   );
   try {
-    return await hub.ask(QUESTION, {}, { headers: { authorization: 'Bearer caller-secret', cookie: 'a=caller-secret', 'x-forwarded-for': 'caller-secret' } });
+    return await hub.ask(
+      QUESTION,
+      {},
+      {
+        headers: {
+          authorization: 'Bearer caller-secret',
+          cookie: 'a=caller-secret',
+          'x-forwarded-for': 'caller-secret',
+        },
+      },
+    );
   } finally {
     await hub[Symbol.asyncDispose]();
   }
 }
 
-const HEADERS = { 'set-cookie': `a=${MARKER}`, 'x-marker': MARKER, server: MARKER, 'www-authenticate': `Basic realm="${MARKER}"`, 'content-language': MARKER };
+const HEADERS = {
+  'set-cookie': `a=${MARKER}`,
+  'x-marker': MARKER,
+  server: MARKER,
+  'www-authenticate': `Basic realm="${MARKER}"`,
+  'content-language': MARKER,
+};
 const reply =
   (status: number, type: string, body: string, headers: Readonly<Record<string, string>> = {}) =>
   (response: ServerResponse): void => {
@@ -69,7 +97,16 @@ const reply =
     response.end(body);
   };
 
-const OURS = JSON.stringify({ data: null, errors: [{ message: MARKER, path: [MARKER], extensions: { code: 'AUTH_REQUIRED', http: { status: 418, headers: { 'x-marker': MARKER } }, stack: MARKER } }] });
+const OURS = JSON.stringify({
+  data: null,
+  errors: [
+    {
+      message: MARKER,
+      path: [MARKER],
+      extensions: { code: 'AUTH_REQUIRED', http: { status: 418, headers: { 'x-marker': MARKER } }, stack: MARKER },
+    },
+  ],
+});
 const ANSWERS: readonly (readonly [string, (response: ServerResponse) => void])[] = [
   ['a page of HTML', reply(200, 'text/html', `<title>${MARKER}</title>`)],
   ['a refusal in HTML', reply(403, 'text/html', `<title>${MARKER}</title>`)],
@@ -78,13 +115,35 @@ const ANSWERS: readonly (readonly [string, (response: ServerResponse) => void])[
   ['a pause', reply(503, 'application/json', MARKER, { 'retry-after': '3600' })],
   ['a quota', reply(429, 'application/json', JSON.stringify({ error: MARKER }), { 'retry-after': '3600' })],
   ['an Opendatasoft error', reply(400, 'application/json', JSON.stringify({ error_code: MARKER, message: MARKER }))],
-  ['an Opendatasoft error under 200', reply(200, 'application/json', JSON.stringify({ error_code: 'ODSQLError', message: MARKER }))],
-  ['a CKAN error', reply(409, 'application/json', JSON.stringify({ success: false, error: { __type: 'Validation Error', message: MARKER, [MARKER]: [MARKER] } }))],
+  [
+    'an Opendatasoft error under 200',
+    reply(200, 'application/json', JSON.stringify({ error_code: 'ODSQLError', message: MARKER })),
+  ],
+  [
+    'a CKAN error',
+    reply(
+      409,
+      'application/json',
+      JSON.stringify({ success: false, error: { __type: 'Validation Error', message: MARKER, [MARKER]: [MARKER] } }),
+    ),
+  ],
   ['a CKAN error that is a text', reply(400, 'application/json', JSON.stringify(`Bad request - ${MARKER}`))],
   ['an error in the shape of ours', reply(200, 'application/json', OURS)],
   ['an error in the shape of ours, refused', reply(401, 'application/json', OURS)],
   ['JSON that ends early', reply(200, 'application/json', `{"results": [{"dataset_id": "${MARKER}"`)],
-  ['JSON of another shape', reply(200, 'application/json', JSON.stringify({ results: MARKER, total_count: MARKER, success: true, result: { count: MARKER, results: [MARKER] } }))],
+  [
+    'JSON of another shape',
+    reply(
+      200,
+      'application/json',
+      JSON.stringify({
+        results: MARKER,
+        total_count: MARKER,
+        success: true,
+        result: { count: MARKER, results: [MARKER] },
+      }),
+    ),
+  ],
   ['bytes that are no text', reply(200, 'application/json', `\u0000${MARKER}\uFFFD`)],
   ['a body that is not encoded as it says', reply(200, 'application/json', MARKER, { 'content-encoding': 'gzip' })],
   ['a redirect to elsewhere', reply(302, 'text/plain', MARKER, { location: `http://127.0.0.1:9/${MARKER}` })],
@@ -163,7 +222,9 @@ test('an address a portal writes into its metadata is never asked', async () => 
         attachments: [{ id: 'a', title: 'a', mimetype: 'text/plain', url: `${bait.url}/a` }],
         alternative_exports: [{ id: 'b', title: 'b', description: '', mimetype: 'text/plain', url: `${bait.url}/b` }],
         fields: [],
-        metas: { default: { title: 'velo', references: bait.url, license_url: bait.url, source_domain_address: bait.url } },
+        metas: {
+          default: { title: 'velo', references: bait.url, license_url: bait.url, source_domain_address: bait.url },
+        },
       },
     ];
     response.writeHead(200, { 'content-type': 'application/json' });
@@ -191,8 +252,10 @@ test('nothing of the caller reaches a portal', async () => {
   try {
     await askBeside('opendatasoft', portal);
     expect(portal.received.length).toBeGreaterThan(0);
-    for (const { headers, url } of portal.received) expect(JSON.stringify(headers) + url).not.toContain('caller-secret');
-    for (const { headers, search } of sandbox.portal('umea').requests) expect(JSON.stringify(headers) + search).not.toContain('caller-secret');
+    for (const { headers, url } of portal.received)
+      expect(JSON.stringify(headers) + url).not.toContain('caller-secret');
+    for (const { headers, search } of sandbox.portal('umea').requests)
+      expect(JSON.stringify(headers) + search).not.toContain('caller-secret');
   } finally {
     await portal[Symbol.asyncDispose]();
   }
@@ -204,7 +267,15 @@ test('a portal’s key goes to that portal alone, and into no answer and no log 
   const config = defaultHubConfig(
     [
       toSourceInput(sandbox.portal('umea'), { cache: NO_CACHE }),
-      { id: 'hostile', adapter: 'opendatasoft', url: portal.url, privateNetwork: ['127.0.0.1/32'], apiKeyEnv: 'PORTAL_KEY', apiKeyPrefix: 'Apikey ', cache: NO_CACHE },
+      {
+        id: 'hostile',
+        adapter: 'opendatasoft',
+        url: portal.url,
+        privateNetwork: ['127.0.0.1/32'],
+        apiKeyEnv: 'PORTAL_KEY',
+        apiKeyPrefix: 'Apikey ',
+        cache: NO_CACHE,
+      },
     ],
     { env: { PORTAL_KEY: key } },
   );

@@ -23,8 +23,13 @@ export interface CliProcess extends AsyncDisposable {
 }
 
 /** Starts the command line as a process of its own, with nothing of this process's settings. */
-export function startCli(argv: readonly string[], options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {}): CliProcess {
-  const inherited = Object.entries(process.env).filter(([name]) => !/^(CIVEX_|VITEST|NODE_OPTIONS|FORCE_COLOR)/.test(name));
+export function startCli(
+  argv: readonly string[],
+  options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
+): CliProcess {
+  const inherited = Object.entries(process.env).filter(
+    ([name]) => !/^(CIVEX_|VITEST|NODE_OPTIONS|FORCE_COLOR)/.test(name),
+  );
   const child = spawn(process.execPath, [MAIN, ...argv], {
     cwd: options.cwd ?? path.dirname(MAIN),
     env: { ...Object.fromEntries(inherited), NO_COLOR: '1', ...options.env },

@@ -21,7 +21,8 @@ const epochOf = (text: string | null | undefined): number | null =>
 
 /** A day written `19/12/2024` in an extra of a harvested package, which outranks the portal's own date. */
 function statedDay(extras: readonly { readonly key: string; readonly value: string }[] | undefined): number | null {
-  const [, day, month, year] = /(\d\d)\/(\d\d)\/(\d{4})/.exec(extras?.find(({ key }) => key === 'modified')?.value ?? '') ?? [];
+  const [, day, month, year] =
+    /(\d\d)\/(\d\d)\/(\d{4})/.exec(extras?.find(({ key }) => key === 'modified')?.value ?? '') ?? [];
   return year === undefined ? null : Date.parse(`${year}-${month}-${day}T00:00:00Z`);
 }
 
@@ -40,17 +41,19 @@ async function readOpendatasoft(portal: SandboxPortal, search: string | null): P
   const answer = await fetch(`${portal.baseUrl}/api/explore/v2.1/catalog/datasets?limit=100${where}`);
   const { total_count: count, results } = (await answer.json()) as OpendatasoftPage;
   if (count !== results.length) throw new RangeError('the portal has more datasets than one page holds');
-  return results.map(({ dataset_id: localId, data_visible: isVisible, has_records: hasRecords, metas: { default: meta } }) => ({
-    id: `${portal.id}:${localId}`,
-    title: meta['title'],
-    themes: meta['theme'] ?? [],
-    keywords: meta['keyword'] ?? [],
-    publisher: meta['publisher'] ?? null,
-    license: meta['license'] ?? null,
-    modifiedEpochMs: epochOf(meta['modified']),
-    hasRecords: hasRecords && isVisible,
-    text: JSON.stringify(meta),
-  }));
+  return results.map(
+    ({ dataset_id: localId, data_visible: isVisible, has_records: hasRecords, metas: { default: meta } }) => ({
+      id: `${portal.id}:${localId}`,
+      title: meta['title'],
+      themes: meta['theme'] ?? [],
+      keywords: meta['keyword'] ?? [],
+      publisher: meta['publisher'] ?? null,
+      license: meta['license'] ?? null,
+      modifiedEpochMs: epochOf(meta['modified']),
+      hasRecords: hasRecords && isVisible,
+      text: JSON.stringify(meta),
+    }),
+  );
 }
 
 async function readCkan(portal: SandboxPortal, search: string | null): Promise<readonly PortalEntry[]> {

@@ -73,7 +73,9 @@ function toHubValue(value: unknown, type: Column['type'], zone: string): unknown
   if (value === null || value === undefined) return null;
   switch (type) {
     case 'STRING':
-      return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : value;
+      return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean'
+        ? String(value)
+        : value;
     case 'INTEGER':
       return typeof value === 'string' && /^-?\d+$/.test(value)
         ? Number.isSafeInteger(Number(value))
@@ -124,7 +126,8 @@ export function compare(a: unknown, b: unknown, type: Column['type']): number | 
       const whole = (value: unknown): bigint | null =>
         typeof value === 'bigint'
           ? value
-          : (typeof value === 'number' && Number.isInteger(value)) || (typeof value === 'string' && /^-?\d+$/.test(value))
+          : (typeof value === 'number' && Number.isInteger(value)) ||
+              (typeof value === 'string' && /^-?\d+$/.test(value))
             ? BigInt(value)
             : null;
       const [x, y] = [whole(a), whole(b)];
@@ -169,7 +172,10 @@ const pointOf = (value: unknown): readonly [number, number] | null =>
     : null;
 
 /** Great-circle distance on the sphere, metres. */
-export function metresBetween([lon1, lat1]: readonly [number, number], [lon2, lat2]: readonly [number, number]): number {
+export function metresBetween(
+  [lon1, lat1]: readonly [number, number],
+  [lon2, lat2]: readonly [number, number],
+): number {
   const rad = Math.PI / 180;
   const h =
     Math.sin(((lat2 - lat1) * rad) / 2) ** 2 +
@@ -227,7 +233,8 @@ function decideOperator(value: unknown, operator: string, operand: unknown, type
 
 export function decide(filter: Filter, row: Row, columns: readonly Column[]): Truth {
   if ('and' in filter || 'or' in filter) {
-    const [parts, decisive] = 'and' in filter ? [filter.and as readonly Filter[], false] : [filter.or as readonly Filter[], true];
+    const [parts, decisive] =
+      'and' in filter ? [filter.and as readonly Filter[], false] : [filter.or as readonly Filter[], true];
     const truths = parts.map((part) => decide(part, row, columns));
     return truths.includes(decisive) ? decisive : truths.includes(null) ? null : !decisive;
   }

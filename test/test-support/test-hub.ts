@@ -47,7 +47,14 @@ export async function ask<Data = Record<string, any>>(
   });
   const text = await answer.body.text();
   const { data, errors } = JSON.parse(text) as { data: Data; errors?: readonly GraphQLFault[] };
-  return { status: answer.statusCode, headers: answer.headers, text, data, errors, tookMs: performance.now() - startedAt };
+  return {
+    status: answer.statusCode,
+    headers: answer.headers,
+    text,
+    data,
+    errors,
+    tookMs: performance.now() - startedAt,
+  };
 }
 
 export const ZONES: Readonly<Record<string, string>> = {
@@ -91,7 +98,10 @@ export interface ConfigOptions {
   readonly source?: Partial<SourceInput> | ((id: string) => Partial<SourceInput>);
 }
 
-export function createConfig(portals: readonly SandboxPortal[], { limits = {}, source = {} }: ConfigOptions = {}): HubConfig {
+export function createConfig(
+  portals: readonly SandboxPortal[],
+  { limits = {}, source = {} }: ConfigOptions = {},
+): HubConfig {
   const config = defaultHubConfig(
     portals.map((portal) => toSourceInput(portal, typeof source === 'function' ? source(portal.id) : source)),
     { adapters: adapterOptionSchemas },

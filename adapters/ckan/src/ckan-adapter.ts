@@ -106,6 +106,8 @@ export function createCkanAdapter(
 
   let register: ReadonlyMap<string, RegisteredLicense> | null = null;
   let registerExpiresAtMs = 0;
+  /** Datasets read with another register are other datasets: part of what a catalog answer is read as. */
+  let registerGeneration = 0;
 
   const mapping: CkanSource = {
     source,
@@ -149,9 +151,10 @@ export function createCkanAdapter(
 
   const parseCatalogJson = (text: string): unknown => JSON.parse(text);
 
-  /** Asks an action; `parse` gets its result. What the portal refuses becomes an error unless `onRefused` has a value for it. */
+  /** Asks an action; `parse` gets its result, and `reading` names what it makes of it. What the portal refuses becomes an error unless `onRefused` has a value for it. */
   const ask = <T>(
     action: string,
+    reading: string,
     body: Json,
     cache: CacheClass,
     call: Call,
@@ -162,7 +165,7 @@ export function createCkanAdapter(
     },
   ): Promise<T> =>
     http.read(
-      { method: 'POST', path: `${options.actionPath}/${action}`, body, cache },
+      { method: 'POST', path: `${options.actionPath}/${action}`, body, cache, reading },
       (answer) => {
         const read = readAnswer(answer, parseJson);
         return read.ok ? parse(read.result, answer) : onRefused(read.code);
@@ -201,11 +204,12 @@ export function createCkanAdapter(
   const needRegister = async (call: Call): Promise<void> => {
     if (deps.now() < registerExpiresAtMs) return;
     try {
-      register = await ask('license_list', {}, 'catalog', call, (result) => {
+      register = await ask('license_list', 'register', {}, 'catalog', call, (result) => {
         const parsed = toLicenseRegister(result);
         if (parsed === null) throw malformed('license_list: not a list');
         return parsed;
       });
+      registerGeneration++;
       registerExpiresAtMs = deps.now() + REGISTER_KEPT_MS;
     } catch (error) {
       if (!isHubError(error) || error.code === 'CANCELLED' || call.signal.aborted) throw error;
@@ -215,7 +219,7 @@ export function createCkanAdapter(
   };
 
   const searchPackages = async (body: Json, call: Call): Promise<PackagePage> => {
-    const page = await ask('package_search', body, 'catalog', call, parsePackagePage);
+    const page = await ask('package_search', `datasets ${registerGeneration}`, body, 'catalog', call, parsePackagePage);
     if (page.waiting === null) return page;
     await needRegister(call);
     return register === null ? page : { ...page, datasets: page.waiting.map((pack) => toDataset(pack, mapping)) };
@@ -329,7 +333,7 @@ export function createCkanAdapter(
       include_total: true,
     };
     call.trace.portalQueries.push(`datastore_search ${JSON.stringify(body)}`);
-    const page = await ask('datastore_search', body, 'records', call, parseRowPage, parseJsonLossless);
+    const page = await ask('datastore_search', 'rows', body, 'records', call, parseRowPage, parseJsonLossless);
     if (page.rows.length > request.limit) throw malformed('datastore_search: more rows than asked for');
     return page;
   };
@@ -356,6 +360,7 @@ export function createCkanAdapter(
     if (dataset.recordsState === 'none') return Promise.resolve(null);
     return ask<readonly Queryable[] | null>(
       'datastore_search',
+      'columns',
       { resource_id: tableOf(dataset), sort: '_id asc', limit: SAMPLE_ROWS, offset: 0, include_total: true },
       'catalog',
       call,
@@ -451,7 +456,7 @@ export function createCkanAdapter(
     const fq = toFilterQuery(options.datasetTypeFilter, null);
     try {
       const body = toPackageSearch({ q: null, fq, rows: 0, start: 0 });
-      const datasetCount = await ask('package_search', body, 'none', call, readCount);
+      const datasetCount = await ask('package_search', 'count', body, 'none', call, readCount);
       const latencyMs = deps.now() - startedAtMs;
       return {
         state: latencyMs > SLOW_MS ? 'DEGRADED' : 'UP',

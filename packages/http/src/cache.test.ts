@@ -366,3 +366,44 @@ describe('equal reads at the same time', () => {
     ]);
   });
 });
+
+describe('an answer that is the same as the one before', () => {
+  test('is asked for all the same, and its value is made once', async () => {
+    await using portal = await serveCounted();
+    portal.portal.answer = (socket) => socket.write(message('{"n":"same"}'));
+    const { http, clock, server } = portal;
+    let parsed = 0;
+    const parse = () => ({ parsed: ++parsed });
+    const first = await http.read(RECORDS, parse, callFor(clock));
+    clock.advance(10_001);
+    const call = callFor(clock);
+    expect(await http.read(RECORDS, parse, call)).toBe(first);
+    expect(parsed).toBe(1);
+    expect(server.requests).toHaveLength(2);
+    expect(call.trace).toEqual({ requests: 1, maxAgeMs: null, stale: false, fetchedAtEpochMs: clock.now() });
+  });
+
+  test('in its bytes but not in its status is read anew', async () => {
+    await using portal = await serveCounted();
+    const { http, clock } = portal;
+    let status = 200;
+    portal.portal.answer = (socket) => socket.write(message('{"n":"same"}', {}, status));
+    const parse = (answer: { readonly status: number }) => ({ status: answer.status });
+    expect(await http.read(RECORDS, parse, callFor(clock))).toEqual({ status: 200 });
+    clock.advance(10_001);
+    status = 404;
+    expect(await http.read(RECORDS, parse, callFor(clock))).toEqual({ status: 404 });
+  });
+});
+
+test('requests that are read differently share neither value nor flight', async () => {
+  await using portal = await serveCounted();
+  const { http, clock, server } = portal;
+  const [rows, columns] = await Promise.all([
+    http.read({ ...RECORDS, reading: 'rows' }, () => 'rows', callFor(clock)),
+    http.read({ ...RECORDS, reading: 'columns' }, () => 'columns', callFor(clock)),
+  ]);
+  expect([rows, columns]).toEqual(['rows', 'columns']);
+  expect(await http.read({ ...RECORDS, reading: 'columns' }, () => 'again', callFor(clock))).toBe('columns');
+  expect(server.requests).toHaveLength(2);
+});

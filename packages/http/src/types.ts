@@ -25,6 +25,11 @@ export interface HttpRequest {
   /** Sent as JSON. Only for side-effect-free POST reads. */
   readonly body?: unknown;
   readonly cache: CacheClass;
+  /**
+   * Names what `parse` makes of the answer, and what else that depends on. Requests that are read differently share
+   * nothing: no cached value, no flight. Default: the empty text.
+   */
+  readonly reading?: string;
 }
 
 /** A complete answer: every byte of the body has arrived and was decoded. */

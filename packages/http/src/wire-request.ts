@@ -7,7 +7,7 @@ export interface WireRequest {
   /** Path and query. */
   readonly path: string;
   readonly body: string | null;
-  /** Equal for equal questions and only for them. */
+  /** Equal for equal questions that are read alike, and only for them. */
   readonly key: string;
 }
 
@@ -35,5 +35,5 @@ export function toWireRequest(request: HttpRequest): WireRequest {
     }
   }
   const body = request.body === undefined ? null : JSON.stringify(request.body);
-  return { method: request.method, path, body, key: JSON.stringify([request.method, path, body]) };
+  return { method: request.method, path, body, key: JSON.stringify([request.method, path, body, request.reading ?? '']) };
 }
