@@ -108,7 +108,7 @@ async function serveFloor(urls: readonly string[]): Promise<void> {
   });
 }
 
-function benchConfig(urls: readonly string[], count = urls.length) {
+function benchConfig(urls: readonly string[], count = urls.length, maxBytes = 32_000_000) {
   return defaultHubConfig(
     Array.from({ length: count }, (_, index) => ({
       id: `bench-${index + 1}`,
@@ -117,7 +117,7 @@ function benchConfig(urls: readonly string[], count = urls.length) {
       privateNetwork: ['127.0.0.1/32'],
       limits: { maxConcurrent: 64, maxQueued: 1_000 },
       // Every question goes to the portals, as at the floor.
-      cache: { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0 },
+      cache: { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0, maxBytes },
     })),
   );
 }
@@ -128,8 +128,8 @@ const environment = {
   metrics: { upstream: () => {}, circuit: () => {} },
 };
 
-async function serveHub(urls: readonly string[]): Promise<void> {
-  const config = benchConfig(urls);
+async function serveHub(urls: readonly string[], maxBytes: number): Promise<void> {
+  const config = benchConfig(urls, urls.length, maxBytes);
   const gateway = createGateway({ config, environment, reportError: () => {}, onCapabilityLost: () => {} });
   const server = await startServer({
     gateway,
@@ -246,7 +246,9 @@ async function main(): Promise<void> {
   const portals = await start('portals');
   const servers = {
     floor: await start('floor', ...portals.ready),
-    civex: await start('civex', ...portals.ready),
+    civex: await start('civex', '32000000', ...portals.ready),
+    // Nothing is remembered of earlier answers, as if portals never gave the same bytes twice.
+    'civex, forgetful': await start('civex', '0', ...portals.ready),
   };
   const rows: string[] = [];
   for (const question of ['search', 'by id'] as const) {
@@ -274,7 +276,7 @@ async function main(): Promise<void> {
       rows.push(
         [
           question.padEnd(7),
-          name.padEnd(6),
+          name.padEnd(16),
           rate.toFixed(0).padStart(8),
           (rate / floor).toFixed(2).padStart(6),
           median(rounds.map(({ p50 }) => p50)).toFixed(1).padStart(8),
@@ -287,7 +289,7 @@ async function main(): Promise<void> {
     }
   }
   console.log(`\n${CONNECTIONS} connections, ${ROUNDS} alternating rounds of ${ROUND_MS} ms, medians\n`);
-  console.log('question  server     req/s   share   p50 ms   p99 ms   CPU ms   upstream  RSS MB');
+  console.log('question  server               req/s   share   p50 ms   p99 ms   CPU ms   upstream  RSS MB');
   for (const row of rows) console.log(row);
   const { ready } = await start('start', '2000', ...portals.ready);
   const { ms, mb, ok } = JSON.parse(ready[0] ?? '{}') as { ms: number; mb: number; ok: boolean };
@@ -308,7 +310,7 @@ switch (role) {
     await serveFloor(rest);
     break;
   case 'civex':
-    await serveHub(rest);
+    await serveHub(rest.slice(1), Number(rest[0]));
     break;
   case 'start':
     await measureStart(rest.slice(1), Number(rest[0]));

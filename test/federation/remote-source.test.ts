@@ -7,7 +7,7 @@ import { withoutTimes } from '../test-support/answers.ts';
 import { startCountingProxy } from '../test-support/counting-proxy.ts';
 import type { CountingProxy } from '../test-support/counting-proxy.ts';
 import { createConfig, NO_CACHE, REPORT, startTestHub, toSourceInput } from '../test-support/test-hub.ts';
-import type { Answer, GraphQLFault, TestHub, Variables } from '../test-support/test-hub.ts';
+import type { Answer, GraphQLFault, Loose, TestHub, Variables } from '../test-support/test-hub.ts';
 
 const DESCRIPTION = { homepage: 'https://opendata.umea.se', country: 'SE', region: 'Västerbotten' };
 
@@ -186,8 +186,8 @@ const essence = (errors: readonly GraphQLFault[] | undefined): unknown =>
     }))
     .sort((a, b) => JSON.stringify(a).localeCompare(JSON.stringify(b)));
 
-async function askBoth(query: string, variables: Variables = {}): Promise<readonly [Answer<any>, Answer<any>]> {
-  return [await local.ask<any>(query, variables), await federated.ask<any>(query, variables)];
+async function askBoth(query: string, variables: Variables = {}): Promise<readonly [Answer<Loose>, Answer<Loose>]> {
+  return [await local.ask<Loose>(query, variables), await federated.ask<Loose>(query, variables)];
 }
 
 describe('a hub with one source served by another Civex answers as a hub of its own', () => {
@@ -220,9 +220,9 @@ describe('a hub with one source served by another Civex answers as a hub of its 
     const query = `query ($search: String, $orderBy: DatasetOrder! = RELEVANCE, $after: String) { datasets(search: $search, orderBy: $orderBy, first: 13, after: $after) { ${CONNECTION} } }`;
     let after: string | null = null;
     for (let page = 0; page < 20; page++) {
-      const [wanted, got]: readonly Answer<any>[] = await askBoth(query, { ...question, after });
-      expect(withoutTimes(got?.data)).toEqual(withoutTimes(wanted?.data));
-      const { pageInfo } = got?.data.datasets;
+      const [wanted, got]: readonly [Answer<Loose>, Answer<Loose>] = await askBoth(query, { ...question, after });
+      expect(withoutTimes(got.data)).toEqual(withoutTimes(wanted.data));
+      const { pageInfo } = got.data.datasets;
       if (!pageInfo.hasNextPage) return;
       after = pageInfo.endCursor;
     }
@@ -234,10 +234,10 @@ describe('a hub with one source served by another Civex answers as a hub of its 
     const seen = new Set<string>();
     let after: string | null = null;
     do {
-      const [wanted, got]: readonly Answer<any>[] = await askBoth(query, { after });
-      expect(withoutTimes(got?.data)).toEqual(withoutTimes(wanted?.data));
-      for (const { id } of got?.data.dataset.records.nodes) seen.add(id);
-      const { pageInfo } = wanted?.data.dataset.records;
+      const [wanted, got]: readonly [Answer<Loose>, Answer<Loose>] = await askBoth(query, { after });
+      expect(withoutTimes(got.data)).toEqual(withoutTimes(wanted.data));
+      for (const { id } of got.data.dataset.records.nodes) seen.add(id);
+      const { pageInfo } = wanted.data.dataset.records;
       after = pageInfo.hasNextPage ? pageInfo.endCursor : null;
     } while (after !== null);
     expect(seen.size).toBe(640);
@@ -246,7 +246,7 @@ describe('a hub with one source served by another Civex answers as a hub of its 
 
 describe('requests to the served source', () => {
   test('20 of its datasets by id travel in one', async () => {
-    const { data, errors } = await federated.ask<any>(
+    const { data, errors } = await federated.ask<Loose>(
       `query ($ids: [ID!]!) { datasetsById(ids: $ids) { ${DATASET} } }`,
       { ids: TWENTY },
     );
@@ -340,7 +340,7 @@ describe('when the served source', () => {
       'SOURCE_UNAVAILABLE',
     ]),
   ])('%s, its part fails, located and coded, and the others are whole', async (_, fail, code) => {
-    const healthy = await local.ask<any>(QUESTION);
+    const healthy = await local.ask<Loose>(QUESTION);
     const own = await startTestHub(
       defaultHubConfig(
         sandbox.portals.map((portal) =>
@@ -358,7 +358,7 @@ describe('when the served source', () => {
     );
     try {
       fail();
-      const { status, data, errors = [], text, headers } = await own.ask<any>(QUESTION);
+      const { status, data, errors = [], text, headers } = await own.ask<Loose>(QUESTION);
       expect(status).toBe(200);
       expect(text).not.toContain('MARKER');
       expect(JSON.stringify(headers)).not.toContain('MARKER');
@@ -396,7 +396,7 @@ describe('when the served source', () => {
         },
       }),
     });
-    const { data } = await federated.ask<any>(
+    const { data } = await federated.ask<Loose>(
       `{ datasets(search: "cykel", first: 30) { nodes { id } sources { ${REPORT} } } }`,
     );
     expect(data.datasets.sources[1]).toMatchObject({

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fold, readPortal } from '../test-support/portal-truth.ts';
 import type { PortalEntry } from '../test-support/portal-truth.ts';
 import { NO_CACHE, startSandboxHub } from '../test-support/test-hub.ts';
-import type { GraphQLFault, TestHub } from '../test-support/test-hub.ts';
+import type { Answer, GraphQLFault, TestHub, Variables } from '../test-support/test-hub.ts';
 
 interface Node {
   readonly id: string;
@@ -239,14 +239,14 @@ describe('a cursor', () => {
   const refusal = async (
     question: Question,
     after: string,
-    from: 'all' | string = 'all',
+    catalog: string | null = null,
   ): Promise<GraphQLFault | undefined> => {
-    const query = from === 'all' ? PAGE : CATALOG_PAGE;
+    const query = catalog === null ? PAGE : CATALOG_PAGE;
     const { data, errors, status } = await hub.ask<{ datasets?: unknown } | null>(query, {
       ...question,
       first: 5,
       after,
-      catalog: from,
+      catalog,
     });
     expect(status).toBe(200);
     expect(JSON.stringify(data)).not.toContain('"nodes"');
@@ -348,8 +348,9 @@ describe('when a source fails on a later page', () => {
       const got: string[] = [];
       for (let page = 1; page <= MAX_PAGES; page++) {
         portal.setFault(page === 2 ? '500' : null);
-        const { data, errors } = await own.ask<{ datasets: Connection }>(PAGE, { ...question, first: 4, after });
-        const { nodes, pageInfo, sources, totalIsExact } = data.datasets;
+        const asked: Variables = { ...question, first: 4, after };
+        const { data, errors }: Answer<{ datasets: Connection }> = await own.ask<{ datasets: Connection }>(PAGE, asked);
+        const { nodes, pageInfo, sources, totalIsExact }: Connection = data.datasets;
         const failed = sources.filter(({ status }) => status === 'FAILED').map(({ catalog }) => catalog);
         expect(failed).toEqual(page === 2 ? ['leicester'] : []);
         expect(errors?.length ?? 0).toBe(page === 2 ? 1 : 0);

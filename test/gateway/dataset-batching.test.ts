@@ -59,7 +59,7 @@ describe('datasetsById', () => {
     await hub.ask(BY_ID, { ids });
     await hub.ask(BY_ID, { ids });
     const portal = sandbox.portal('mexico-city');
-    expect(portal.requests.map(({ path }) => path.split('/').at(-1)).sort()).toEqual([
+    expect(portal.requests.map(({ path }) => path.split('/').at(-1) ?? '').sort()).toEqual([
       'license_list',
       'package_search',
       'package_search',

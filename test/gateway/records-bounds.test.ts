@@ -2,17 +2,17 @@ import { startSandbox } from '@civex/sandbox';
 import type { Sandbox } from '@civex/sandbox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NO_CACHE, startSandboxHub } from '../test-support/test-hub.ts';
-import type { GraphQLFault, TestHub } from '../test-support/test-hub.ts';
+import type { GraphQLFault, Loose, TestHub } from '../test-support/test-hub.ts';
 
 interface Records {
   readonly totalCount: number | null;
   readonly totalIsExact: boolean;
-  readonly nodes: readonly { readonly id: string; readonly values: Readonly<Record<string, any>> }[];
+  readonly nodes: readonly { readonly id: string; readonly values: Readonly<Record<string, Loose>> }[];
   readonly edges: readonly { readonly cursor: string }[];
   readonly pageInfo: { readonly hasNextPage: boolean; readonly endCursor: string | null };
   readonly plan: {
-    readonly pushed: any;
-    readonly residual: any;
+    readonly pushed: Loose;
+    readonly residual: Loose;
     readonly requests: number;
     readonly scannedRecords: number;
   };
@@ -53,7 +53,7 @@ async function refusalOf(id: string, asked: Asked, from: TestHub = hub): Promise
   return errors?.[0];
 }
 
-const truthOf = (id: string): readonly Readonly<Record<string, any>>[] => {
+const truthOf = (id: string): readonly Readonly<Record<string, Loose>>[] => {
   const [source = '', localId = ''] = id.split(':');
   return sandbox.portal(source).truth(localId)?.records ?? [];
 };
@@ -122,7 +122,7 @@ describe('a dataset with more records than its portal lets one page through', ()
       for (const { values } of page.nodes) seen.add(values['unique_id']);
       after = page.pageInfo.hasNextPage ? page.pageInfo.endCursor : null;
     } while (after !== null);
-    expect([...seen].sort()).toEqual(wanted.map((row) => row['unique_id']).sort());
+    expect([...seen].sort()).toEqual(wanted.map((row) => String(row['unique_id'])).sort());
   });
 
   test('is refused, with advice, when the hub may not read that many records', async () => {

@@ -7,6 +7,7 @@ import { startSandbox } from '@civex/sandbox';
 import type { Sandbox } from '@civex/sandbox';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { NO_CACHE, REPORT, startSandboxHub, startTestHub, toSourceInput } from '../test-support/test-hub.ts';
+import type { Answer, Loose } from '../test-support/test-hub.ts';
 
 /** Written by the portal into every place an answer has. */
 const MARKER = 'MARKER-5e2c';
@@ -49,10 +50,7 @@ const QUESTION = `{
   datasetsById(ids: ["hostile:x", "umea:badplatser"]) { id }
 }`;
 
-async function askBeside(
-  kind: string,
-  portal: HostilePortal,
-): ReturnType<Awaited<ReturnType<typeof startTestHub>>['ask']> {
+async function askBeside(kind: string, portal: HostilePortal): Promise<Answer<Record<string, Loose>>> {
   const hub = await startTestHub(
     defaultHubConfig([
       toSourceInput({ ...sandbox.portal('umea') }, { cache: NO_CACHE }),

@@ -1,4 +1,5 @@
 import type { SandboxPortal } from '@civex/sandbox';
+import type { Loose } from './test-hub.ts';
 
 /** What a portal itself says of one of its datasets, asked past the hub. */
 export interface PortalEntry {
@@ -32,7 +33,7 @@ interface OpendatasoftPage {
     readonly dataset_id: string;
     readonly data_visible: boolean;
     readonly has_records: boolean;
-    readonly metas: { readonly default: Readonly<Record<string, any>> };
+    readonly metas: { readonly default: Readonly<Record<string, Loose>> };
   }[];
 }
 
@@ -59,7 +60,7 @@ async function readOpendatasoft(portal: SandboxPortal, search: string | null): P
 async function readCkan(portal: SandboxPortal, search: string | null): Promise<readonly PortalEntry[]> {
   const q = search === null ? '' : `&q=${encodeURIComponent(search)}`;
   const answer = await fetch(`${portal.baseUrl}/api/3/action/package_search?rows=1000&fq=dataset_type:dataset${q}`);
-  const { result } = (await answer.json()) as { result: { count: number; results: Readonly<Record<string, any>>[] } };
+  const { result } = (await answer.json()) as { result: { count: number; results: Readonly<Record<string, Loose>>[] } };
   if (result.count !== result.results.length) throw new RangeError('the portal has more datasets than one page holds');
   return result.results.map((pack) => ({
     id: `${portal.id}:${pack['name']}`,

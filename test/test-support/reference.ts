@@ -117,7 +117,7 @@ function byCodePoint(a: string, b: string): number {
 }
 
 /** Null: cannot be compared. Whole numbers beyond 2^53 may be texts of digits, as the hub writes them. */
-export function compare(a: unknown, b: unknown, type: Column['type']): number | null {
+function compare(a: unknown, b: unknown, type: Column['type']): number | null {
   if (a === null || b === null || a === undefined || b === undefined) return null;
   switch (type) {
     case 'STRING':
