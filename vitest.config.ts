@@ -9,7 +9,12 @@ export default defineConfig({
   test: {
     testTimeout: 30_000,
     hookTimeout: 60_000,
-    include: ['packages/*/src/**/*.test.ts', 'adapters/*/src/**/*.test.ts', 'gateway/src/**/*.test.ts', 'test/**/*.test.ts'],
+    include: [
+      'packages/*/src/**/*.test.ts',
+      'adapters/*/src/**/*.test.ts',
+      'gateway/src/**/*.test.ts',
+      'test/**/*.test.ts',
+    ],
     reporters: process.env['CI'] ? ['default', './test/ci-reporter.ts'] : ['default'],
   },
 });

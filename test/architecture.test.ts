@@ -22,7 +22,18 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'any'>> = {
   'packages/adapter-testkit': ['model', 'errors', 'query', 'adapter-contract', 'records'],
   'packages/cli': ['errors', 'query', 'config', 'sandbox', 'gateway'],
   'adapters/*': ['model', 'errors', 'query', 'adapter-contract', 'http', '+adapter-testkit', '+sandbox', '+telemetry'],
-  gateway: ['model', 'errors', 'query', 'adapter-contract', 'http', 'records', 'catalog', 'config', 'telemetry', '+sandbox'],
+  gateway: [
+    'model',
+    'errors',
+    'query',
+    'adapter-contract',
+    'http',
+    'records',
+    'catalog',
+    'config',
+    'telemetry',
+    '+sandbox',
+  ],
   test: 'any',
 };
 /** The one file that may name adapters. */
@@ -39,7 +50,8 @@ const ruleFor = (folder: string): readonly string[] | 'any' | undefined =>
   MAY_IMPORT[folder] ?? MAY_IMPORT[folder.replace(/\/.*/, '/*')];
 
 /** Test files, and folders that only tests use. */
-const isTestFile = (file: string): boolean => /\.test\.ts$|(^|\/)(testing|test-support)(\/|\.ts$)|test-fixtures\.ts$/.test(file);
+const isTestFile = (file: string): boolean =>
+  /\.test\.ts$|(^|\/)(testing|test-support)(\/|\.ts$)|test-fixtures\.ts$/.test(file);
 
 interface Source {
   readonly file: string;
@@ -90,10 +102,18 @@ test.each(folders)('%s imports only what the rule allows, through the front door
 
 describe('the rule refuses', () => {
   test.each<[string, string, Source]>([
-    ['an adapter in an adapter', 'adapters/ckan', { file: 'ckan-adapter.ts', imports: ['@civex/adapter-opendatasoft'] }],
+    [
+      'an adapter in an adapter',
+      'adapters/ckan',
+      { file: 'ckan-adapter.ts', imports: ['@civex/adapter-opendatasoft'] },
+    ],
     ['an adapter outside sources.ts', 'gateway', { file: 'server.ts', imports: ['@civex/adapter-ckan'] }],
     ['the http client in the contract', 'packages/adapter-contract', { file: 'x.ts', imports: ['@civex/http'] }],
-    ['a relative path out of the package', 'packages/model', { file: 'a/x.ts', imports: ['../../../errors/src/index.ts'] }],
+    [
+      'a relative path out of the package',
+      'packages/model',
+      { file: 'a/x.ts', imports: ['../../../errors/src/index.ts'] },
+    ],
     ['a deep import', 'packages/query', { file: 'x.ts', imports: ['@civex/model/src/model.ts'] }],
     ['the testkit in product code', 'adapters/ckan', { file: 'ckan-adapter.ts', imports: ['@civex/adapter-testkit'] }],
     ['anything of ours in the sandbox', 'packages/sandbox', { file: 'x.ts', imports: ['@civex/query'] }],
@@ -102,7 +122,9 @@ describe('the rule refuses', () => {
   });
 
   test('and lets the same files import what they may', () => {
-    expect(offences('adapters/ckan', { file: 'x.test.ts', imports: ['@civex/adapter-testkit', './y.ts', 'node:fs'] })).toEqual([]);
+    expect(
+      offences('adapters/ckan', { file: 'x.test.ts', imports: ['@civex/adapter-testkit', './y.ts', 'node:fs'] }),
+    ).toEqual([]);
     expect(offences('gateway', { file: 'sources.ts', imports: ['@civex/adapter-ckan'] })).toEqual([]);
   });
 });

@@ -5,8 +5,8 @@ import type { Dataset } from '@civex/model';
 import type { RecordDoor } from '@civex/records';
 import type { SliceLimits } from '@civex/catalog';
 import type { ExecutionRequest, ExecutionResult } from '@graphql-tools/utils';
-import DataLoader from "dataloader";
-import type { GraphQLError } from "graphql";
+import DataLoader from 'dataloader';
+import type { GraphQLError } from 'graphql';
 
 /** A source whose adapter runs in this process. */
 export interface LocalSource {
@@ -23,7 +23,7 @@ export interface LocalSource {
 export interface RemoteSource {
   readonly kind: 'remote';
   readonly info: SourceInfo;
-  execute(request: ExecutionRequest<Record<string, unknown>, HubContext>): Promise<ExecutionResult>;
+  readonly execute: (request: ExecutionRequest<Record<string, unknown>, HubContext>) => Promise<ExecutionResult>;
   describe(context: HubContext): SourceInfo | Promise<SourceInfo>;
   health(context: HubContext): Promise<SourceHealth>;
   close(): Promise<void>;
@@ -34,7 +34,7 @@ export type HubSource = LocalSource | RemoteSource;
 /** The configured sources in the order of hub.yaml. Replaced as a whole on reload; a request keeps the one it began with. */
 export type SourceSet = ReadonlyMap<string, HubSource>;
 
-export interface HubLimits extends SliceLimits {
+interface HubLimits extends SliceLimits {
   readonly requestTimeoutMs: number;
   readonly maxFirst: number;
   /** Ids of one `datasetsById`. */

@@ -20,11 +20,11 @@ function members(of: GraphQLSchema): readonly string[] {
     if (isIntrospectionType(type) || isSpecifiedScalarType(type)) return [];
     if (isEnumType(type)) return type.getValues().map(({ name }) => `enum ${type.name}.${name}`);
     if (isInputObjectType(type))
-      return Object.values(type.getFields()).map((field) => `input ${type.name}.${field.name}: ${field.type}`);
+      return Object.values(type.getFields()).map((field) => `input ${type.name}.${field.name}: ${String(field.type)}`);
     if (!isObjectType(type)) return [`scalar ${type.name}`];
     return Object.values(type.getFields()).flatMap((field) => [
-      `type ${type.name}.${field.name}: ${field.type}`,
-      ...field.args.map((argument) => `type ${type.name}.${field.name}(${argument.name}: ${argument.type})`),
+      `type ${type.name}.${field.name}: ${String(field.type)}`,
+      ...field.args.map((argument) => `type ${type.name}.${field.name}(${argument.name}: ${String(argument.type)})`),
     ]);
   });
 }

@@ -41,7 +41,10 @@ export interface Gateway {
   readonly schema: GraphQLSchema;
   readonly sources: () => SourceSet;
   /** Runs one GraphQL request through every plugin, as the server does. */
-  execute(params: GraphQLParams, request: { readonly requestId?: string; readonly signal?: AbortSignal }): Promise<ExecutionResult>;
+  execute(
+    params: GraphQLParams,
+    request: { readonly requestId?: string; readonly signal?: AbortSignal },
+  ): Promise<ExecutionResult>;
   createContext(signal?: AbortSignal): HubContext;
   /** Replaces the sources; requests under way finish on the ones they began with. */
   replaceSources(config: HubConfig): SourcesDiff;

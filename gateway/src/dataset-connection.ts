@@ -46,11 +46,19 @@ export async function readDatasetConnection(
   ways: ConnectionWays,
 ): Promise<object> {
   const search = checkSliceArgs(args, context);
-  const digest = digestQuestion([search, args.filter ?? null, args.orderBy, sources.map((source) => source.info.source)]);
+  const digest = digestQuestion([
+    search,
+    args.filter ?? null,
+    args.orderBy,
+    sources.map((source) => source.info.source),
+  ]);
   const start = args.after == null ? {} : decodePageCursor(args.after, digest);
   const results = await Promise.all(
     sources.map((source) => {
-      const sliceArgs: SliceArgs = { ...args, after: Object.hasOwn(start, source.info.source) ? (start[source.info.source] ?? null) : null };
+      const sliceArgs: SliceArgs = {
+        ...args,
+        after: Object.hasOwn(start, source.info.source) ? (start[source.info.source] ?? null) : null,
+      };
       return source.kind === 'local'
         ? readLocalSlice(source, sliceArgs, context)
         : ways.readRemoteSlice(source, sliceArgs, context);
@@ -66,7 +74,9 @@ export async function readDatasetConnection(
     args.orderBy,
     args.first,
   );
-  const fetchedAt = new Map(sources.map((source, index) => [source.info.source, results[index]?.fetchedAtEpochMs ?? 0]));
+  const fetchedAt = new Map(
+    sources.map((source, index) => [source.info.source, results[index]?.fetchedAtEpochMs ?? 0]),
+  );
   const place = (source: string, { id, dataset }: SliceKey): NodePlace => {
     const owner = context.sources.get(source);
     if (ways.isDirect && dataset !== undefined && owner?.kind === 'local')

@@ -111,7 +111,10 @@ class RecordNode {
   value({ property }: { readonly property: string }): RecordValue {
     const value = Object.hasOwn(this.values, property) ? this.values[property] : undefined;
     if (value === undefined)
-      throw new HubError('INPUT_INVALID', `value: "${property.slice(0, 80)}" is not among the properties of this answer.`);
+      throw new HubError(
+        'INPUT_INVALID',
+        `value: "${property.slice(0, 80)}" is not among the properties of this answer.`,
+      );
     return value;
   }
 }
@@ -232,7 +235,10 @@ export class DatasetNode {
     return createProvenance(this.#dataset, this.#source, this.#fetchedAtEpochMs);
   }
 
-  queryables(_: unknown, context: HubContext): readonly QueryableNode[] | null | Promise<readonly QueryableNode[] | null> {
+  queryables(
+    _: unknown,
+    context: HubContext,
+  ): readonly QueryableNode[] | null | Promise<readonly QueryableNode[] | null> {
     const { recordsState } = this.#dataset;
     if (recordsState === 'none') return null;
     if (recordsState === 'described') return this.#describeQueryables(this.#dataset);

@@ -49,10 +49,18 @@ export function createErrorBoundary(report: (error: unknown) => void): ErrorBoun
     maskError(error, extensions = {}) {
       if (error instanceof GraphQLError && made.has(error)) return error;
       const graphQLError = error instanceof GraphQLError ? error : null;
-      const place = { nodes: graphQLError?.nodes ?? null, source: graphQLError?.source ?? null, positions: graphQLError?.positions ?? null, path: graphQLError?.path ?? null };
+      const place = {
+        nodes: graphQLError?.nodes ?? null,
+        source: graphQLError?.source ?? null,
+        positions: graphQLError?.positions ?? null,
+        path: graphQLError?.path ?? null,
+      };
       const hub = findHubError(error);
       if (hub === undefined && graphQLError !== null && isCallersFault(graphQLError, aboutDocument))
-        return make(graphQLError.message.slice(0, MAX_MESSAGE), { ...place, extensions: { ...extensions, code: 'INPUT_INVALID' } });
+        return make(graphQLError.message.slice(0, MAX_MESSAGE), {
+          ...place,
+          extensions: { ...extensions, code: 'INPUT_INVALID' },
+        });
       report(hub ?? error);
       const status = hub === undefined ? undefined : HTTP_STATUS[hub.code];
       return make(hub?.message ?? 'Internal error.', {
@@ -76,5 +84,8 @@ function isCallersFault(error: GraphQLError, aboutDocument: WeakSet<object>, dep
   if (aboutDocument.has(error)) return true;
   if (error.path !== undefined || depth === 0) return false;
   const { originalError } = error;
-  return originalError == null || (originalError instanceof GraphQLError && isCallersFault(originalError, aboutDocument, depth - 1));
+  return (
+    originalError == null ||
+    (originalError instanceof GraphQLError && isCallersFault(originalError, aboutDocument, depth - 1))
+  );
 }

@@ -89,8 +89,7 @@ const isPromise = (value: unknown): value is Promise<unknown> =>
 function completeLeaf(type: GraphQLLeafType): (value: unknown) => unknown {
   const serialize = (value: unknown): unknown => {
     const result: unknown = type.serialize(value);
-    if (result === undefined || result === null)
-      throw new GraphQLError(`Expected a value of type ${type.name}.`);
+    if (result === undefined || result === null) throw new GraphQLError(`Expected a value of type ${type.name}.`);
     return result;
   };
   switch (type.name) {
@@ -134,7 +133,12 @@ class Compiler {
   /** Set when something is met that the ordinary executor has to do. */
   refused = false;
 
-  constructor(schema: GraphQLSchema, own: OwnResolvers, foreign: ReadonlyMap<string, ReadonlySet<string>>, document: DocumentNode) {
+  constructor(
+    schema: GraphQLSchema,
+    own: OwnResolvers,
+    foreign: ReadonlyMap<string, ReadonlySet<string>>,
+    document: DocumentNode,
+  ) {
     this.#schema = schema;
     this.#own = own;
     this.#foreign = foreign;
@@ -168,7 +172,13 @@ class Compiler {
     const name = node?.name.value ?? '';
     const field = this.#schema.getField(type, name);
     // `__proto__` as a response key needs an object without a prototype, which the ordinary executor makes.
-    if (node === undefined || field === undefined || name === '__schema' || name === '__type' || responseKey === '__proto__') {
+    if (
+      node === undefined ||
+      field === undefined ||
+      name === '__schema' ||
+      name === '__type' ||
+      responseKey === '__proto__'
+    ) {
       this.refused = true;
       return null;
     }
@@ -217,7 +227,14 @@ class Compiler {
         const out: unknown[] = [];
         let pending: Promise<unknown>[] | null = null;
         for (let index = 0; index < value.length; index++) {
-          const completed = completePlace(value[index], item, itemNonNull, run, { prev: path, key: index, typename: undefined }, plan);
+          const completed = completePlace(
+            value[index],
+            item,
+            itemNonNull,
+            run,
+            { prev: path, key: index, typename: undefined },
+            plan,
+          );
           if (isPromise(completed)) {
             out.push(null);
             (pending ??= []).push(
@@ -272,12 +289,17 @@ class Compiler {
 const IMPURE: ReadonlySet<string> = new Set(['catalog', 'provenance', 'records', 'queryables']);
 
 /** True when a field of a dataset depends on nothing but the dataset and the document. */
-const isPure = (plan: FieldPlan): boolean => plan.args !== null && (plan.resolve === null || plan.name === '__typename') && !IMPURE.has(plan.name);
+const isPure = (plan: FieldPlan): boolean =>
+  plan.args !== null && (plan.resolve === null || plan.name === '__typename') && !IMPURE.has(plan.name);
 
 const nullError = (plan: FieldPlan): Error =>
   new GraphQLError(`Cannot return null for non-nullable field ${plan.parentType.name}.${plan.name}.`);
 
-function holdsVariable(value: { readonly kind: string; readonly values?: unknown; readonly fields?: unknown }): boolean {
+function holdsVariable(value: {
+  readonly kind: string;
+  readonly values?: unknown;
+  readonly fields?: unknown;
+}): boolean {
   if (value.kind === Kind.VARIABLE) return true;
   if (Array.isArray(value.values)) return value.values.some((part) => holdsVariable(part));
   if (Array.isArray(value.fields)) return value.fields.some((field) => holdsVariable(field.value));
@@ -341,7 +363,12 @@ function resolveField(parent: unknown, plan: FieldPlan, run: Run, path: Path): u
     // Parents are objects: the compiler only descends into object types.
     const property = (parent as Readonly<Record<string, unknown>>)[name];
     if (typeof property !== 'function') return property;
-    return (property as (...args: unknown[]) => unknown).call(parent, argsOf(plan, run), run.context, infoOf(plan, run, path));
+    return (property as (...args: unknown[]) => unknown).call(
+      parent,
+      argsOf(plan, run),
+      run.context,
+      infoOf(plan, run, path),
+    );
   }
   return resolve(parent as never, argsOf(plan, run) as never, run.context, infoOf(plan, run, path));
 }
@@ -384,7 +411,8 @@ export function createFastExecute(
   const compile = (document: DocumentNode, operationName: string | null | undefined): OperationPlan | null => {
     const operation = getOperationAST(document, operationName);
     const root = schema.getQueryType();
-    if (operation == null || operation.operation !== OperationTypeNode.QUERY || root == null || hasDirectives(document)) return null;
+    if (operation == null || operation.operation !== OperationTypeNode.QUERY || root == null || hasDirectives(document))
+      return null;
     const compiler = new Compiler(schema, own, foreign, document);
     const fields = compiler.compileFields(root, [operation.selectionSet]);
     if (compiler.refused) return null;
@@ -417,7 +445,9 @@ export function createFastExecute(
       return (run.errors.length === 0 ? { data } : { errors: run.errors, data }) as ExecutionResult;
     };
     const fail = (error: unknown): ExecutionResult => {
-      run.errors.push(error instanceof GraphQLError ? error : new GraphQLError('Internal error.', { originalError: error as Error }));
+      run.errors.push(
+        error instanceof GraphQLError ? error : new GraphQLError('Internal error.', { originalError: error as Error }),
+      );
       return finish(null);
     };
     try {

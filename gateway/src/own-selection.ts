@@ -11,11 +11,7 @@ export function createOwnSelectionCheck(
   if (foreignFields.size === 0) return () => true;
   const known = new WeakMap<FieldNode, boolean>();
 
-  const isOwn = (
-    selectionSet: SelectionSetNode,
-    parent: GraphQLObjectType,
-    info: GraphQLResolveInfo,
-  ): boolean => {
+  const isOwn = (selectionSet: SelectionSetNode, parent: GraphQLObjectType, info: GraphQLResolveInfo): boolean => {
     const foreign = foreignFields.get(parent.name);
     return selectionSet.selections.every((selection) => {
       if (selection.kind === Kind.FIELD) {
@@ -26,8 +22,7 @@ export function createOwnSelectionCheck(
         const type = field === undefined ? undefined : getNamedType(field.type);
         return isObjectType(type) && isOwn(selection.selectionSet, type, info);
       }
-      const fragment =
-        selection.kind === Kind.INLINE_FRAGMENT ? selection : info.fragments[selection.name.value];
+      const fragment = selection.kind === Kind.INLINE_FRAGMENT ? selection : info.fragments[selection.name.value];
       return fragment !== undefined && isOwn(fragment.selectionSet, parent, info);
     });
   };

@@ -150,7 +150,7 @@ test('records that fail are located where the caller asked for them, every way',
         recordFault: (id) => (id === 'b:d3' ? new HubError('SOURCE_TIMEOUT', 'Too slow.', { source: 'b' }) : null),
       },
     );
-    expect((result.data?.['x'] as { r: unknown }[]).map(({ r }) => r)).toEqual([
+    expect(((result.data?.['x'] ?? []) as { r: unknown }[]).map(({ r }) => r)).toEqual([
       { nodes: [{ id: '1' }], source: { status: 'OK', error: null } },
       { nodes: [{ id: '1' }], source: { status: 'OK', error: null } },
       { nodes: [], source: { status: 'FAILED', error: { code: 'SOURCE_TIMEOUT' } } },

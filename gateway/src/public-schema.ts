@@ -67,7 +67,10 @@ function createSourceExecutor(sourceSchema: GraphQLSchema) {
   };
 }
 
-function splitPartial(result: ExecutionResult): { readonly partial: readonly GraphQLError[]; readonly result: ExecutionResult } {
+function splitPartial(result: ExecutionResult): {
+  readonly partial: readonly GraphQLError[];
+  readonly result: ExecutionResult;
+} {
   const { errors, ...rest } = result;
   if (errors === undefined) return { partial: [], result };
   const partial = errors.filter((error) => error.extensions[PARTIAL_EXTENSION] === true);
@@ -127,7 +130,8 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
 
   const ofInfo = (field: 'title' | 'homepage' | 'country' | 'region' | 'languages' | 'kind') => ({
     selectionSet: '{ id }',
-    resolve: async (ref: CatalogRef, _: unknown, context: HubContext) => (await sourceOf(ref, context).describe(context))[field],
+    resolve: async (ref: CatalogRef, _: unknown, context: HubContext) =>
+      (await sourceOf(ref, context).describe(context))[field],
   });
 
   const resolvers = {
@@ -140,7 +144,12 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
         readDatasetConnection(pickSources(args.filter?.catalogs, context), args, context, info, ways(info)),
       dataset: (_: unknown, { id }: { id: string }, context: HubContext, info: GraphQLResolveInfo) =>
         resolveDataset(id, context, info),
-      datasetsById: (_: unknown, { ids }: { ids: readonly string[] }, context: HubContext, info: GraphQLResolveInfo) => {
+      datasetsById: (
+        _: unknown,
+        { ids }: { ids: readonly string[] },
+        context: HubContext,
+        info: GraphQLResolveInfo,
+      ) => {
         const { maxIds } = context.services.limits;
         if (ids.length > maxIds) throw new HubError('INPUT_TOO_COSTLY', `ids: at most ${maxIds}.`);
         const told = new Set<unknown>();
@@ -201,9 +210,11 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
     Catalog: Object.fromEntries(Object.entries(resolvers.Catalog).map(([name, { resolve }]) => [name, resolve])),
   };
   const schema = mapSchema(stitched, {
-    [MapperKind.ROOT_FIELD]: (field, name) => (INTERNAL_ROOT.test(name) ? null : withResolver(field, own['Query']?.[name])),
+    [MapperKind.ROOT_FIELD]: (field, name) =>
+      INTERNAL_ROOT.test(name) ? null : withResolver(field, own['Query']?.[name]),
     [MapperKind.TYPE]: (type) => (INTERNAL_TYPES.has(type.name) ? null : type),
-    [MapperKind.OBJECT_FIELD]: (field, name, typeName) => withResolver(field, own[typeName]?.[name] ?? PLAIN[typeName]?.[name]),
+    [MapperKind.OBJECT_FIELD]: (field, name, typeName) =>
+      withResolver(field, own[typeName]?.[name] ?? PLAIN[typeName]?.[name]),
   });
   if (!fastLane) return { schema, execute };
   const executeFast = createFastExecute(schema, own, foreignFields);
@@ -234,9 +245,10 @@ function collectForeignFields(
     for (const type of Object.values(schema.getTypeMap())) {
       if (!isObjectType(type) || type.name.startsWith('__') || type === schema.getQueryType()) continue;
       const own = sourceSchema.getType(type.name);
-      const fields = Object.keys(type.getFields()).filter((name) => !isObjectType(own) || own.getFields()[name] === undefined);
+      const fields = Object.keys(type.getFields()).filter(
+        (name) => !isObjectType(own) || own.getFields()[name] === undefined,
+      );
       if (fields.length > 0) foreign.set(type.name, new Set([...(foreign.get(type.name) ?? []), ...fields]));
     }
   return foreign;
 }
-

@@ -67,7 +67,8 @@ function parseResult(text: string, source: string): ExecutionResult {
     ...(data === undefined ? {} : { data }),
     errors: errors.map((error: unknown) => {
       const originalError = toHubError(error, source);
-      const partial = isObject(error) && isObject(error['extensions']) && error['extensions'][PARTIAL_EXTENSION] === true;
+      const partial =
+        isObject(error) && isObject(error['extensions']) && error['extensions'][PARTIAL_EXTENSION] === true;
       return new GraphQLError(originalError.message, {
         originalError,
         path: isObject(error) && isPath(error['path']) ? error['path'] : null,
@@ -106,7 +107,11 @@ export function createRemoteSource(
       { method: 'POST', path: '/graphql', body: { query, variables }, cache: 'none' },
       ({ status, mediaType, body }) => {
         if (mediaType !== 'application/json' && mediaType !== 'application/graphql-response+json')
-          throw new HubError(status >= 400 ? 'SOURCE_UNAVAILABLE' : 'SOURCE_MALFORMED', 'The source did not answer in GraphQL.', { source });
+          throw new HubError(
+            status >= 400 ? 'SOURCE_UNAVAILABLE' : 'SOURCE_MALFORMED',
+            'The source did not answer in GraphQL.',
+            { source },
+          );
         return parseResult(new TextDecoder('utf-8', { fatal: true }).decode(body), source);
       },
       createCall(context, createCallTrace()),
@@ -116,7 +121,11 @@ export function createRemoteSource(
   const readInfo = async (context: HubContext): Promise<Readonly<Record<string, unknown>>> => {
     const { data, errors } = await ask(INFO, { source }, context);
     const value = data?.['sourceInfo'];
-    if (!isObject(value)) throw errors?.[0]?.originalError ?? new HubError('SOURCE_MALFORMED', 'The source did not describe itself.', { source });
+    if (!isObject(value))
+      throw (
+        errors?.[0]?.originalError ??
+        new HubError('SOURCE_MALFORMED', 'The source did not describe itself.', { source })
+      );
     return value;
   };
 
@@ -160,7 +169,8 @@ export function createRemoteSource(
       const startedAt = environment.now();
       try {
         const { health, datasetCount } = await readInfo(context);
-        if (!isObject(health)) throw new HubError('SOURCE_MALFORMED', 'The source did not tell its health.', { source });
+        if (!isObject(health))
+          throw new HubError('SOURCE_MALFORMED', 'The source did not tell its health.', { source });
         const { state, reason, latencyMs } = health;
         return {
           state: state === 'UP' || state === 'DEGRADED' ? state : 'DOWN',
@@ -189,7 +199,12 @@ export function createRemoteSource(
 }
 
 function toKey(value: unknown, source: string): SliceKey {
-  if (!isObject(value) || typeof value['id'] !== 'string' || typeof value['cursor'] !== 'string' || !value['id'].startsWith(`${source}:`))
+  if (
+    !isObject(value) ||
+    typeof value['id'] !== 'string' ||
+    typeof value['cursor'] !== 'string' ||
+    !value['id'].startsWith(`${source}:`)
+  )
     throw new HubError('SOURCE_MALFORMED', 'The source listed something that is not one of its datasets.', { source });
   const rank = value['rank'];
   if (rank !== null && typeof rank !== 'number' && typeof rank !== 'string')
@@ -240,7 +255,10 @@ export async function readRemoteSlice(
         age: typeof report['age'] === 'string' && /^PT[\d.]+S$/.test(report['age']) ? report['age'] : null,
         requests: typeof report['requests'] === 'number' ? report['requests'] : 1,
         durationMs: services.now() - startedAt,
-        error: told === null ? null : { code: told.code, message: told.message, retryAfterMs: told.facts.retryAfterMs ?? null },
+        error:
+          told === null
+            ? null
+            : { code: told.code, message: told.message, retryAfterMs: told.facts.retryAfterMs ?? null },
       },
       fetchedAtEpochMs: Number.isNaN(fetchedAt) ? services.now() : fetchedAt,
       failure: told,

@@ -3,7 +3,11 @@ import type { ValueNode } from 'graphql';
 
 const MAX_DEPTH = 64;
 
-function fromLiteral(node: ValueNode, variables: Readonly<Record<string, unknown>> | null | undefined, depth = 0): unknown {
+function fromLiteral(
+  node: ValueNode,
+  variables: Readonly<Record<string, unknown>> | null | undefined,
+  depth = 0,
+): unknown {
   if (depth > MAX_DEPTH) throw new GraphQLError(`A value nests deeper than ${MAX_DEPTH} levels.`, { nodes: node });
   switch (node.kind) {
     case Kind.NULL:
@@ -23,7 +27,9 @@ function fromLiteral(node: ValueNode, variables: Readonly<Record<string, unknown
     case Kind.LIST:
       return node.values.map((value) => fromLiteral(value, variables, depth + 1));
     case Kind.OBJECT:
-      return Object.fromEntries(node.fields.map(({ name, value }) => [name.value, fromLiteral(value, variables, depth + 1)]));
+      return Object.fromEntries(
+        node.fields.map(({ name, value }) => [name.value, fromLiteral(value, variables, depth + 1)]),
+      );
     case Kind.VARIABLE:
       return variables?.[node.name.value];
   }

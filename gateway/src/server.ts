@@ -48,7 +48,13 @@ class Refusal extends Error {
   }
 }
 
-function send(response: ServerResponse, status: number, type: string, body: string | Uint8Array, headers: Readonly<Record<string, string>> = {}): void {
+function send(
+  response: ServerResponse,
+  status: number,
+  type: string,
+  body: string | Uint8Array,
+  headers: Readonly<Record<string, string>> = {},
+): void {
   response.writeHead(status, {
     'content-type': type,
     'content-length': Buffer.byteLength(body),
@@ -101,7 +107,9 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
         reject(tooLarge());
       } else chunks.push(chunk);
     });
-    request.on('end', () => resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)));
+    request.on('end', () =>
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)),
+    );
     request.on('error', reject);
   });
 }
@@ -121,7 +129,8 @@ function parseParams(body: Buffer): GraphQLParams {
       throw new Refusal(400, 'INPUT_INVALID', 'The body is not valid JSON.');
     throw cause;
   }
-  if (Array.isArray(value)) throw new Refusal(400, 'INPUT_INVALID', 'Batched requests are not served; send one request.');
+  if (Array.isArray(value))
+    throw new Refusal(400, 'INPUT_INVALID', 'Batched requests are not served; send one request.');
   if (!isObject(value)) throw new Refusal(400, 'INPUT_INVALID', 'The body must be a JSON object with a query.');
   const { query, variables, operationName, extensions } = value;
   if (typeof query !== 'string') throw new Refusal(400, 'INPUT_INVALID', 'query: a text is needed.');
@@ -252,7 +261,13 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         if (isRead) return reply(response, 200, 'text/plain; charset=utf-8', 'ok\n');
         break;
       case '/readyz':
-        if (isRead) return reply(response, stopping ? 503 : 200, 'text/plain; charset=utf-8', stopping ? 'stopping\n' : 'ready\n');
+        if (isRead)
+          return reply(
+            response,
+            stopping ? 503 : 200,
+            'text/plain; charset=utf-8',
+            stopping ? 'stopping\n' : 'ready\n',
+          );
         break;
       case '/metrics':
         if (isRead) {

@@ -2,7 +2,7 @@ import type { CallTrace } from '@civex/adapter-contract';
 import { isHubError } from '@civex/errors';
 import type { HubError } from '@civex/errors';
 
-export type SourceStatus = 'OK' | 'STALE' | 'PARTIAL' | 'FAILED' | 'SKIPPED';
+type SourceStatus = 'OK' | 'STALE' | 'PARTIAL' | 'FAILED' | 'SKIPPED';
 
 /** `SourceReport` of the contract. */
 export interface SourceReport {

@@ -13,12 +13,13 @@ import type { SliceArgs } from './source-slice.ts';
 const read = (file: string): string => readFileSync(new URL(`schema/${file}`, import.meta.url), 'utf8');
 
 export const SHARED_SDL: string = read('types.graphql');
-export const SOURCE_SDL: string = read('source.graphql');
+const SOURCE_SDL: string = read('source.graphql');
 export const HUB_SDL: string = read('hub.graphql');
 
 function servedSource(id: string, context: HubContext): LocalSource {
   const source = context.sources.get(id);
-  if (source === undefined || source.kind !== 'local') throw new HubError('NOT_FOUND', 'No such source is served here.');
+  if (source === undefined || source.kind !== 'local')
+    throw new HubError('NOT_FOUND', 'No such source is served here.');
   return source;
 }
 

@@ -41,7 +41,8 @@ const MAX_SEARCH_LENGTH = 200;
 /** @throws HubError `INPUT_INVALID` for a page size or a search text out of bounds, or a bad filter. */
 export function checkSliceArgs(args: SliceArgs, context: HubContext): string | null {
   const { maxFirst } = context.services.limits;
-  if (!(args.first >= 1 && args.first <= maxFirst)) throw new HubError('INPUT_INVALID', `first: from 1 to ${maxFirst}.`);
+  if (!(args.first >= 1 && args.first <= maxFirst))
+    throw new HubError('INPUT_INVALID', `first: from 1 to ${maxFirst}.`);
   const search = args.search?.trim() ?? '';
   if (search.length > MAX_SEARCH_LENGTH)
     throw new HubError('INPUT_INVALID', `search: at most ${MAX_SEARCH_LENGTH} characters.`);

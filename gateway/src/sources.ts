@@ -85,7 +85,9 @@ export function createHubSource(config: SourceConfig, environment: HttpEnvironme
       return build().adapter;
     },
     describe: () => info,
-    health: rememberHealth(environment, (context) => build().adapter.checkHealth(createCall(context, createCallTrace()))),
+    health: rememberHealth(environment, (context) =>
+      build().adapter.checkHealth(createCall(context, createCallTrace())),
+    ),
     async close() {
       await built?.adapter[Symbol.asyncDispose]();
       await built?.http[Symbol.asyncDispose]();

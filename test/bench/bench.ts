@@ -39,9 +39,12 @@ const TOPIC = ['bench-velo', 'bench-traffic', 'bench-energy', 'bench-trees', 'be
 
 async function servePortals(): Promise<void> {
   const { portals } = await createBenchPortals(SOURCES, { datasets: 50 });
-  answerStats(() => portals.reduce((sum, portal) => sum + portal.requests.length, 0), () => {
-    for (const portal of portals) portal.clearRequests();
-  });
+  answerStats(
+    () => portals.reduce((sum, portal) => sum + portal.requests.length, 0),
+    () => {
+      for (const portal of portals) portal.clearRequests();
+    },
+  );
   process.send?.({ ready: portals.map(({ baseUrl }) => baseUrl) });
 }
 
@@ -51,7 +54,9 @@ async function serveFloor(urls: readonly string[]): Promise<void> {
     const chunks: Buffer[] = [];
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
-      const { variables } = JSON.parse(Buffer.concat(chunks).toString()) as { variables: { search?: string; ids?: string[] } };
+      const { variables } = JSON.parse(Buffer.concat(chunks).toString()) as {
+        variables: { search?: string; ids?: string[] };
+      };
       const paths = pools.map((_, index) => {
         if (variables.search !== undefined)
           return `/api/explore/v2.1/catalog/datasets?order_by=dataset_id&limit=100&offset=0&where=${encodeURIComponent(`search("${variables.search}")`)}`;
@@ -62,7 +67,9 @@ async function serveFloor(urls: readonly string[]): Promise<void> {
       Promise.all(
         pools.map(async (pool, index) => {
           const { body } = await pool.request({ method: 'GET', path: paths[index] ?? '/' });
-          const page = (await body.json()) as { results: { dataset_id: string; metas: { default: Record<string, unknown> } }[] };
+          const page = (await body.json()) as {
+            results: { dataset_id: string; metas: { default: Record<string, unknown> } }[];
+          };
           return page.results.map(({ dataset_id, metas: { default: meta } }) => ({
             id: `bench-${index + 1}:${dataset_id}`,
             title: meta['title'],
@@ -93,7 +100,10 @@ async function serveFloor(urls: readonly string[]): Promise<void> {
         (parts) => {
           const nodes = parts.flat();
           const text = JSON.stringify({
-            data: variables.search === undefined ? { datasetsById: nodes } : { datasets: { totalCount: nodes.length, nodes } },
+            data:
+              variables.search === undefined
+                ? { datasetsById: nodes }
+                : { datasets: { totalCount: nodes.length, nodes } },
           });
           response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
           response.end(text);
@@ -103,7 +113,10 @@ async function serveFloor(urls: readonly string[]): Promise<void> {
     });
   });
   server.listen(0, '127.0.0.1', () => {
-    answerStats(() => 0, () => {});
+    answerStats(
+      () => 0,
+      () => {},
+    );
     process.send?.({ ready: [`http://127.0.0.1:${(server.address() as AddressInfo).port}`] });
   });
 }
@@ -143,7 +156,10 @@ async function serveHub(urls: readonly string[], maxBytes: number): Promise<void
     onRequest: () => {},
     now: () => Date.now(),
   });
-  answerStats(() => 0, () => {});
+  answerStats(
+    () => 0,
+    () => {},
+  );
   process.send?.({ ready: [server.url] });
 }
 
@@ -160,7 +176,9 @@ async function measureStart(urls: readonly string[], count: number): Promise<voi
   const result = await gateway.execute({ query: '{ dataset(id: "bench-1:nope") { id } }' }, {});
   const ms = performance.now() - startedAt;
   globalThis.gc?.();
-  process.send?.({ ready: [JSON.stringify({ ms, mb: (process.memoryUsage().rss - before) / 1e6, ok: result.errors === undefined })] });
+  process.send?.({
+    ready: [JSON.stringify({ ms, mb: (process.memoryUsage().rss - before) / 1e6, ok: result.errors === undefined })],
+  });
 }
 
 function answerStats(requests: () => number, clear: () => void): void {
@@ -183,8 +201,14 @@ interface Stats {
 
 const children: ChildProcess[] = [];
 
-function start(role: string, ...args: readonly string[]): Promise<{ readonly child: ChildProcess; readonly ready: readonly string[] }> {
-  const child = fork(import.meta.filename, [role, ...args], { execArgv: ['--expose-gc'], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+function start(
+  role: string,
+  ...args: readonly string[]
+): Promise<{ readonly child: ChildProcess; readonly ready: readonly string[] }> {
+  const child = fork(import.meta.filename, [role, ...args], {
+    execArgv: ['--expose-gc'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
   children.push(child);
   return new Promise((resolve, reject) => {
     child.once('message', (message: { ready: readonly string[] }) => resolve({ child, ready: message.ready }));
@@ -236,11 +260,18 @@ async function load(url: string, question: Question, ms: number): Promise<Round>
   await Promise.all(Array.from({ length: CONNECTIONS }, ask));
   const elapsed = performance.now() - startedAt;
   latencies.sort((a, b) => a - b);
-  const at = (share: number): number => latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
-  return { requestsPerSecond: (latencies.length / elapsed) * 1_000, p50: at(0.5), p99: at(0.99), count: latencies.length };
+  const at = (share: number): number =>
+    latencies[Math.min(latencies.length - 1, Math.floor(latencies.length * share))] ?? 0;
+  return {
+    requestsPerSecond: (latencies.length / elapsed) * 1_000,
+    p50: at(0.5),
+    p99: at(0.99),
+    count: latencies.length,
+  };
 }
 
-const median = (values: readonly number[]): number => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
+const median = (values: readonly number[]): number =>
+  [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
 async function main(): Promise<void> {
   const portals = await start('portals');
@@ -279,8 +310,12 @@ async function main(): Promise<void> {
           name.padEnd(16),
           rate.toFixed(0).padStart(8),
           (rate / floor).toFixed(2).padStart(6),
-          median(rounds.map(({ p50 }) => p50)).toFixed(1).padStart(8),
-          median(rounds.map(({ p99 }) => p99)).toFixed(1).padStart(8),
+          median(rounds.map(({ p50 }) => p50))
+            .toFixed(1)
+            .padStart(8),
+          median(rounds.map(({ p99 }) => p99))
+            .toFixed(1)
+            .padStart(8),
           median(cpu).toFixed(2).padStart(8),
           median(upstream).toFixed(2).padStart(9),
           rss.toFixed(0).padStart(7),
@@ -293,7 +328,9 @@ async function main(): Promise<void> {
   for (const row of rows) console.log(row);
   const { ready } = await start('start', '2000', ...portals.ready);
   const { ms, mb, ok } = JSON.parse(ready[0] ?? '{}') as { ms: number; mb: number; ok: boolean };
-  console.log(`\n2,000 sources: ${ms.toFixed(0)} ms to the first answer, ${mb.toFixed(0)} MB more${ok ? '' : ', WRONG ANSWER'} (bounds: 1,000 ms, 100 MB)`);
+  console.log(
+    `\n2,000 sources: ${ms.toFixed(0)} ms to the first answer, ${mb.toFixed(0)} MB more${ok ? '' : ', WRONG ANSWER'} (bounds: 1,000 ms, 100 MB)`,
+  );
   for (const child of children) child.kill();
   await agent.close();
 }

@@ -200,7 +200,7 @@ export function toDatastoreSort(sort: readonly SortKey[]): string {
 }
 
 /** What a refused action means. */
-export type ActionFailure = 'NOT_FOUND' | 'SOURCE_REJECTED' | 'SOURCE_UNAVAILABLE' | 'SOURCE_MALFORMED';
+type ActionFailure = 'NOT_FOUND' | 'SOURCE_REJECTED' | 'SOURCE_UNAVAILABLE' | 'SOURCE_MALFORMED';
 
 /** What CKAN's `error.__type` means to us. The text beside it is localised and never read. */
 const ERROR_TYPES: ReadonlyMap<string, ActionFailure> = new Map<string, ActionFailure>([

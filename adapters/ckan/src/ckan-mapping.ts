@@ -925,7 +925,7 @@ const BOOLEANS: ReadonlyMap<string, boolean> = new Map([
 ]);
 
 /** One value as the hub compares it. What does not fit its column's type stays as it is: it is shown, and never matches. */
-export function toRecordValue(value: RecordValue, queryable: CkanQueryable, timeZone: string): RecordValue {
+function toRecordValue(value: RecordValue, queryable: CkanQueryable, timeZone: string): RecordValue {
   if (value === null) return null;
   switch (queryable.type) {
     case 'STRING':

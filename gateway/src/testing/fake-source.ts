@@ -6,7 +6,7 @@ import type { RecordDoor, RecordResult } from '@civex/records';
 import type { HubServices, LocalSource } from '../context.ts';
 
 /** Datasets of a source that lives in memory, with every field filled or null by turns. */
-export function fakeDataset(source: string, localId: string, index: number): Dataset {
+function fakeDataset(source: string, localId: string, index: number): Dataset {
   const odd = index % 2 === 1;
   return {
     id: encodeDatasetId({ source, localId }),

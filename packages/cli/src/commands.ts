@@ -1,4 +1,4 @@
-export interface OptionSpec {
+interface OptionSpec {
   /** Without the leading hyphens. */
   readonly name: string;
   /** Placeholder of the value in the help; null for a switch. */

@@ -35,7 +35,7 @@ export interface TestWorldOptions {
 export const yaml = (...ids: readonly string[]): string =>
   `sources:\n${ids.map((id) => `  - {id: ${id}, adapter: ckan, url: 'https://${id}.example'}\n`).join('')}`;
 
-export const portals: Sandbox['portals'] = [
+const portals: Sandbox['portals'] = [
   { id: 'bordeaux', kind: 'opendatasoft', title: 'Bordeaux Métropole', baseUrl: 'http://127.0.0.1:50001' },
   { id: 'mexico-city', kind: 'ckan', title: 'Ciudad de México', baseUrl: 'http://127.0.0.1:50002' },
 ];

@@ -15,7 +15,7 @@ const isEntry = (value: unknown): value is Entry =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Kinds a source may name, in alphabetical order. */
-export function knownKinds(adapters: AdapterSchemas): readonly string[] {
+function knownKinds(adapters: AdapterSchemas): readonly string[] {
   return [...new Set([...Object.keys(adapters), REMOTE_SOURCE_KIND])].toSorted();
 }
 

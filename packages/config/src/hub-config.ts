@@ -191,7 +191,7 @@ export const serverSchema = z.strictObject({
   graphiql: z.boolean().default(true),
 }) satisfies z.ZodType<ServerConfig>;
 
-export const hubLimitsSchema = z.strictObject({
+const hubLimitsSchema = z.strictObject({
   requestTimeoutMs: integer(100, 300_000, 15_000),
   bodyBytes: integer(1_000, 25_000_000, 1_000_000),
   queryTokens: integer(100, 100_000, 4_000),
@@ -225,7 +225,7 @@ const sourceCacheSchema = z.strictObject({
 }) satisfies z.ZodType<SourceCache>;
 
 /** One entry of `sources` as it is written. What needs more than one key is checked in `check-sources.ts`. */
-export const sourceSchema = z.strictObject({
+const sourceSchema = z.strictObject({
   id: z
     .string()
     .refine(
@@ -312,7 +312,7 @@ export const sourceSchema = z.strictObject({
   options: z.record(z.string(), z.unknown()).default({}),
 });
 
-export const MAX_SOURCES = 2_000;
+const MAX_SOURCES = 2_000;
 
 /** The whole file. Every default lives here and nowhere else. */
 export const hubSchema = z.strictObject({

@@ -58,7 +58,7 @@ const HEADER_NAME = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}$/;
 /** RFC 9110 field value without obsolete bytes: visible ASCII, spaces and tabs only between. */
 const HEADER_VALUE = /^[\x21-\x7e]([\x20-\x7e\t]{0,998}[\x21-\x7e])?$/;
 
-export function isHeaderName(name: string): boolean {
+function isHeaderName(name: string): boolean {
   return HEADER_NAME.test(name);
 }
 

@@ -10,7 +10,7 @@ const REDACTED = '[redacted]';
  * `util.inspect`, `console` and template text. A copy made by spreading has lost that protection: make one only to
  * send it.
  */
-export function createSecretHeaders(headers: Readonly<Record<string, string>>): SecretHeaders {
+function createSecretHeaders(headers: Readonly<Record<string, string>>): SecretHeaders {
   const record: Record<string, string> = { ...headers };
   const hidden = { value: () => REDACTED, enumerable: false };
   Object.defineProperties(record, { toJSON: hidden, toString: hidden, [inspect.custom]: hidden });

@@ -65,7 +65,7 @@ export function isAddressAdmitted(kind: AddressKind, protocol: string): boolean 
   return kind === 'private' || (kind === 'public' && protocol === 'https:');
 }
 
-export interface ResolvedAddress {
+interface ResolvedAddress {
   readonly address: string;
   readonly family: number;
 }

@@ -12,7 +12,7 @@ type Body = Dispatcher.ResponseData['body'];
 export type AnswerHeaders = Readonly<Record<string, string>>;
 
 /** Why one request did not bring an answer, and what that means for the next step. */
-export interface Failure {
+interface Failure {
   readonly error: HubError;
   /** The same request may be sent once more. */
   readonly mayRetry: boolean;

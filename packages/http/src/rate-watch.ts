@@ -1,5 +1,5 @@
 /** A body on its way. */
-export interface Transfer {
+interface Transfer {
   /** Bytes that came over the wire since the body began. */
   readBytes(): number;
   /** False while it is the hub's own reader that is slow. */

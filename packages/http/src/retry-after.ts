@@ -1,5 +1,5 @@
 /** Longest wait the hub passes on, milliseconds. */
-export const MAX_RETRY_AFTER_MS = 3_600_000;
+const MAX_RETRY_AFTER_MS = 3_600_000;
 
 const SECONDS = /^\d{1,10}$/;
 

@@ -35,5 +35,10 @@ export function toWireRequest(request: HttpRequest): WireRequest {
     }
   }
   const body = request.body === undefined ? null : JSON.stringify(request.body);
-  return { method: request.method, path, body, key: JSON.stringify([request.method, path, body, request.reading ?? '']) };
+  return {
+    method: request.method,
+    path,
+    body,
+    key: JSON.stringify([request.method, path, body, request.reading ?? '']),
+  };
 }
