@@ -227,6 +227,7 @@ const PLAIN_LIST = 5;
 const UPSTREAM: Readonly<Record<string, number>> = {
   'Dataset.records': 50,
   'Catalog.datasets': 20,
+  'Dataset.queryables': 20,
   'Catalog.health': 10,
 };
 

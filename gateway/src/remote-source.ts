@@ -239,7 +239,13 @@ export async function readRemoteSlice(
     if (!isObject(slice))
       throw errors?.[0]?.originalError ?? new HubError('SOURCE_MALFORMED', 'The source gave no list.', { source });
     const { keys, total, report } = slice;
-    if (!Array.isArray(keys) || !isObject(report) || !STATUSES.has(report['status']) || keys.length > args.first)
+    if (
+      !Array.isArray(keys) ||
+      !isObject(report) ||
+      !STATUSES.has(report['status']) ||
+      keys.length > args.first ||
+      (keys.length === 0 && slice['hasNextPage'] === true)
+    )
       throw new HubError('SOURCE_MALFORMED', 'The source gave a list that is not one.', { source });
     const told = isObject(report['error']) ? toHubError({ extensions: report['error'] }, source) : null;
     const fetchedAt = typeof report['fetchedAt'] === 'string' ? Date.parse(report['fetchedAt']) : Number.NaN;

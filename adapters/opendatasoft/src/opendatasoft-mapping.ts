@@ -430,7 +430,8 @@ export function createDatasetMapper(context: MappingContext): (payload: Json) =>
     return normaliseLicense({ title, url });
   });
   const toTheme = memoize((label) => toEuThemes([label]));
-  return (payload) => toDataset(payload, context, toLicense, toTheme);
+  const toPlain = memoize(toPlainText);
+  return (payload) => toDataset(payload, context, toLicense, toTheme, toPlain);
 }
 
 function toDataset(
@@ -438,6 +439,7 @@ function toDataset(
   context: MappingContext,
   toLicense: (key: string) => License,
   toTheme: (label: string) => readonly string[],
+  toPlain: (markup: string) => string,
 ): Dataset {
   if (!isShallow(payload, DEEPEST)) throw malformed(context.source, 'with a dataset that nests too deeply');
   const localId = payload['dataset_id'];
@@ -454,7 +456,7 @@ function toDataset(
     translated[0] ??
     'und';
   const title = toText(standard['title']);
-  const description = typeof standard['description'] === 'string' ? toText(toPlainText(standard['description'])) : null;
+  const description = typeof standard['description'] === 'string' ? toText(toPlain(standard['description'])) : null;
   const { queryables, rawFields } = readFields(payload['fields'], tag);
   const isQueryable = payload['has_records'] === true && payload['data_visible'] !== false && queryables.length > 0;
   const themes = toTexts(standard['theme']);
