@@ -1,7 +1,11 @@
 #!/usr/bin/env node
+import { enableCompileCache } from 'node:module';
 import process from 'node:process';
-import { createProcessWorld } from './process-world.ts';
-import { runCli } from './run-cli.ts';
+
+// What was compiled at one start is there at the next; so everything else is imported after this.
+enableCompileCache();
+const { createProcessWorld } = await import('./process-world.ts');
+const { runCli } = await import('./run-cli.ts');
 
 // A reader that went away (`civex query ... | head`) is no failure of ours.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
