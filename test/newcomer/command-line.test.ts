@@ -34,7 +34,7 @@ async function writeConfig(name: string, text: string): Promise<string> {
 const configOf = (...ids: readonly string[]): string =>
   `sources:\n${ids.map((id) => entry(id, sandbox.portal(id).kind, sandbox.portal(id).baseUrl)).join('')}`;
 
-/** A port on which nothing listens. */
+/** A port that is taken until its server is closed. */
 async function takePort(): Promise<{ readonly port: number; readonly server: Server }> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -112,24 +112,17 @@ describe('civex start', () => {
   });
 });
 
-describe('a port that is taken', () => {
-  test.each([[['start']], [['serve', '--config', 'CONFIG']]])(
-    'by another program makes "%s" say so and name another',
-    async (words) => {
-      const { port, server } = await takePort();
-      try {
-        const config = await writeConfig('taken.yaml', configOf('umea'));
-        const argv = words.map((word) => (word === 'CONFIG' ? config : word));
-        const { code, err } = await runCli([...argv, '--port', String(port)]);
-        expect(code).toBe(1);
-        expect(err).toContain(`Port ${port} is in use. Choose another: `);
-        expect(err).toContain(`--port ${port + 1}`);
-        expect(err).not.toMatch(/ {4}at |EADDRINUSE/);
-      } finally {
-        await close(server);
-      }
-    },
-  );
+test('a port that is taken by another program is named, and another one beside it', async () => {
+  const { port, server } = await takePort();
+  try {
+    const config = await writeConfig('taken.yaml', configOf('umea'));
+    const { code, err } = await runCli(['start', '--config', config, '--port', String(port)]);
+    expect(code).toBe(1);
+    expect(err).toContain(`Port ${port} is in use. Choose another: npm start -- --config ${config} --port ${port + 1}`);
+    expect(err).not.toMatch(/ {4}at |EADDRINUSE/);
+  } finally {
+    await close(server);
+  }
 });
 
 describe('civex sources', () => {
@@ -223,12 +216,8 @@ describe('civex config check', () => {
 describe.concurrent('civex', () => {
   test.each<[string, readonly string[], number]>([
     ['a file that is not there', ['config', 'check', 'no-such-file.yaml'], 3],
-    ['an unknown command', ['satrt'], 2],
     ['an unknown option', ['start', '--prot', '1'], 2],
-    ['a port that is none', ['start', '--port', '99999'], 2],
-    ['a missing operand', ['query'], 2],
     ['--help', ['--help'], 0],
-    ['--help of a command', ['config', 'check', '--help'], 0],
     ['--version', ['--version'], 0],
   ])('%s has its exit code', async (_, argv, wanted) => {
     const { code, out, err } = await runCli(argv, { cwd: folder });

@@ -15,6 +15,9 @@ import type { TestHub } from '../test-support/test-hub.ts';
 const CHROMIUM = process.env['CIVEX_TEST_CHROMIUM'] ?? '/usr/bin/chromium';
 const REASON = existsSync(CHROMIUM) ? null : `no browser at ${CHROMIUM}; install chromium or set CIVEX_TEST_CHROMIUM`;
 
+// Reporters leave out the titles of what is skipped.
+if (REASON !== null) process.stderr.write(`GraphiQL tests skipped: ${REASON}\n`);
+
 /** The part of a question that tells it from the others, as the editor shows it. */
 const firstLine = (query: string): string => query.trim().split('\n')[0] ?? '';
 
