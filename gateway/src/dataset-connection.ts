@@ -96,7 +96,9 @@ export async function readDatasetConnection(
       ),
     edges: () => places.map((node, index) => ({ node, cursor: cursorAfter(index) })),
     pageInfo: {
-      hasNextPage: page.hasNextPage,
+      // A source that failed may have more. Only said while pages bring something, so that a reader who follows the
+      // cursor meets the source again and still comes to an end when it stays away.
+      hasNextPage: page.hasNextPage || (places.length > 0 && results.some(({ failure }) => failure !== null)),
       endCursor: () => (places.length === 0 ? null : cursorAfter(places.length - 1)),
     },
     totalCount: known.length === 0 ? null : known.reduce((sum, total) => sum + total, 0),

@@ -277,7 +277,9 @@ export class DatasetNode {
     } catch (error) {
       if (!isSourceFailure(error)) throw error;
       reportPartial(context, info, error);
-      return createRecordConnection(NO_RECORDS, report({ error }), provenance());
+      const { requests, portalQueries } = trace;
+      const nothing = { ...NO_RECORDS, plan: { ...NO_RECORDS.plan, requests, portalQuery: portalQueries } };
+      return createRecordConnection(nothing, report({ error }), provenance());
     }
   }
 

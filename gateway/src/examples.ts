@@ -1,4 +1,7 @@
-/** The questions GraphiQL opens with and `civex start` prints. Each is run by a test. */
+/**
+ * The questions GraphiQL opens with and `civex start` prints. Each is run by a test. Without
+ * operation names: GraphiQL keeps the name of the tab before when it changes tabs, and then cannot tell what to run.
+ */
 export interface ExampleQuestion {
   readonly title: string;
   readonly query: string;

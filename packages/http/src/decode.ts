@@ -82,6 +82,8 @@ const trailing = () => new Error('data after the end of the compressed body');
  */
 async function* decodeStage(source: AsyncIterable<Uint8Array>, encoding: Encoding): AsyncGenerator<Uint8Array> {
   const engine = createEngine(encoding);
+  // The reader below hears of an error itself; one that comes after the engine's end would else end the process.
+  engine.on('error', () => {});
   let fedBytes = 0;
   const over = new AbortController();
   const feed = async () => {

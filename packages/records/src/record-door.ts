@@ -250,7 +250,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         if (outcome.kind === 'unordered')
           throw new HubError(
             'CAPABILITY_MISSING',
-            'The source does not order its next records against each other; ask for larger pages or sort by a property.',
+            'The source does not order its next records against each other, or lets no more of its own order be paged; sort by a property, or add a condition.',
             facts,
           );
         const { records, hasNextPage, total, totalIsExact } = outcome;
