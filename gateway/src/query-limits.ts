@@ -19,7 +19,7 @@ import type {
   SelectionSetNode,
 } from 'graphql';
 
-/** Bounds on one document. Counts; see handbook for what each stops. */
+/** Bounds on one document, as counts. */
 export interface QueryLimits {
   readonly queryTokens: number;
   /** Levels of selection sets. */
