@@ -1,5 +1,5 @@
 import type { Call, SourceAdapter } from '@civex/adapter-contract';
-import { createCallTrace } from '@civex/adapter-contract';
+import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { HttpAnswer, HttpRequest, SourceHttp } from '@civex/http';
 import type { Dataset, HubRecord } from '@civex/model';
@@ -340,7 +340,7 @@ async function described(set: ReturnType<typeof setUp>): Promise<Dataset> {
 
 async function scanAll(set: ReturnType<typeof setUp>, dataset: Dataset): Promise<HubRecord[]> {
   const found: HubRecord[] = [];
-  for await (const page of set.adapter.records?.scan(dataset, null, set.call) ?? []) found.push(...page);
+  for await (const page of set.adapter.records?.scan(dataset, wholeScan(null), set.call) ?? []) found.push(...page);
   return found;
 }
 
@@ -466,7 +466,7 @@ describe('records', () => {
   test('a scan asks for nothing before it is pulled and stops when its reader stops', async () => {
     const set = setUp(tableOf(rowsOf(20_000)));
     const dataset = await described(set);
-    const pages = set.adapter.records?.scan(dataset, null, set.call)[Symbol.asyncIterator]();
+    const pages = set.adapter.records?.scan(dataset, wholeScan(null), set.call)[Symbol.asyncIterator]();
     expect(set.asked).toHaveLength(0);
     await pages?.next();
     await pages?.return?.();

@@ -5,6 +5,7 @@ import type {
   RecordBatch,
   RecordCapability,
   RecordFetch,
+  RecordScan,
   RecordsFacet,
   SourceAdapter,
   SourceHealth,
@@ -14,7 +15,6 @@ import { HubError, isHubError } from '@civex/errors';
 import type { CacheClass, HttpAnswer, SourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, Queryable } from '@civex/model';
 import { decodeUtf8, parseJsonLossless } from '@civex/model';
-import type { RecordFilter } from '@civex/query';
 import { compareCodePoints } from '@civex/query';
 import type { CkanOptions } from './ckan-config.ts';
 import type { ActionAnswer, CkanQueryable } from './ckan-dialect.ts';
@@ -41,6 +41,7 @@ import {
   toLicenseRegister,
   toPackages,
   toQueryables,
+  toRecordId,
   unresolvedLicenseId,
 } from './ckan-mapping.ts';
 
@@ -389,6 +390,7 @@ export function createCkanAdapter(
       sourceOrder: { unique: true, properties: ['_id'] },
       maxPageSize: WINDOW_SIZE,
       maxWindow: null,
+      scanOrder: 'resumable',
     };
   };
 
@@ -410,33 +412,72 @@ export function createCkanAdapter(
     return { records: toRecords(page.rows, columns), total: page.total };
   };
 
-  async function* scan(
-    dataset: Dataset,
-    filter: RecordFilter | null,
-    call: Call,
-  ): AsyncGenerator<readonly HubRecord[]> {
-    const translated = toDatastoreFilters(filter);
+  interface TableRead {
+    readonly table: string;
+    readonly filters: Json | null;
+    readonly sort: string;
+  }
+
+  /**
+   * Number of rows of the `_id` order up to and including `after`. Ids are given out as 1, 2, 3 ..., so the place is
+   * that number less the rows that were deleted or do not match: found by halving, one row a request.
+   */
+  const placeBehind = async (after: string, read: TableRead, call: Call): Promise<number> => {
+    const idAt = async (offset: number): Promise<string | null> => {
+      const { rows } = await searchRows({ ...read, offset, limit: 1 }, call);
+      const [row] = rows;
+      if (row === undefined) return null;
+      const id = toRecordId(row['_id']);
+      if (id === null) throw malformed('datastore_search: a record without _id');
+      return id;
+    };
+    const number = Number(after);
+    if (toRecordId(number) !== after || number < 1)
+      throw new HubError('INPUT_INVALID', 'The place to continue from is not a record of this dataset.', { source });
+    let low = 0;
+    let high = number;
+    // 2^53 places at most, halved each time.
+    while (low < high) {
+      const middle = high === number && low === 0 ? high - 1 : Math.floor((low + high) / 2);
+      const id = await idAt(middle);
+      if (id !== null && compareCodePoints(id, after) === 0) return middle + 1;
+      if (id === null || compareCodePoints(id, after) > 0) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  };
+
+  async function* scan(dataset: Dataset, ask: RecordScan, call: Call): AsyncGenerator<readonly HubRecord[]> {
+    const translated = toDatastoreFilters(ask.filter);
     if (translated.kind === 'nothing') return;
     const columns = columnsOf(dataset);
-    const request = {
+    const order = ask.order ?? [];
+    const request: TableRead = {
       table: tableOf(dataset),
       filters: translated.kind === 'some' ? translated.filters : null,
-      sort: toDatastoreSort([]),
+      sort: toDatastoreSort(order),
     };
-    let offset = 0;
+    let offset = ask.after === null ? 0 : await placeBehind(ask.after, request, call);
     let limit = SCAN_FIRST_ROWS;
     let total: number | null = null;
-    let lastId = '';
+    let lastId: string | null = null;
     for (let pages = 0; ; pages++) {
       if (pages === MAX_SCAN_PAGES) throw malformed('datastore_search: too few rows at a time');
-      const page = await searchRows({ ...request, offset, limit }, call);
+      // A later page begins with the last row of the page before, so that a shifted table shows itself.
+      const overlap: 0 | 1 = lastId === null ? 0 : 1;
+      const page = await searchRows({ ...request, offset: offset - overlap, limit: limit + overlap }, call);
       assertColumns(page, columns);
       // Rows that came or went shift all later pages: some rows would be read twice and others never.
       if (pages > 0 && page.total !== total) throw malformed('datastore_search: the table changed while it was read');
       total = page.total;
-      const records = toRecords(page.rows, columns);
+      const rows = toRecords(page.rows, columns);
+      if (overlap === 1 && rows[0]?.id !== lastId)
+        throw malformed('datastore_search: the table changed while it was read');
+      const records: readonly HubRecord[] = overlap === 1 ? rows.slice(1) : rows;
       for (const { id } of records) {
-        if (compareCodePoints(id, lastId) <= 0) throw malformed('datastore_search: pages repeat or are out of order');
+        const isBehind = lastId === null ? ask.after === null || compareCodePoints(id, ask.after) > 0 : id !== lastId;
+        if (!isBehind || (order.length === 0 && lastId !== null && compareCodePoints(id, lastId) < 0))
+          throw malformed('datastore_search: pages repeat or are out of order');
         lastId = id;
       }
       offset += records.length;
@@ -444,7 +485,7 @@ export function createCkanAdapter(
       if (records.length > 0) yield records;
       if (total === null ? records.length === 0 : offset === total) return;
       if (records.length === 0) throw malformed('datastore_search: empty page before the end');
-      const bytesPerRow = Math.max(1, page.bytes / records.length);
+      const bytesPerRow = Math.max(1, page.bytes / rows.length);
       limit = Math.max(SCAN_MIN_ROWS, Math.min(SCAN_MAX_ROWS, Math.floor(SCAN_PAGE_BYTES / bytesPerRow)));
     }
   }

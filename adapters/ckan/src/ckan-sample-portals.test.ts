@@ -1,5 +1,5 @@
 import type { Call, SourceAdapter } from '@civex/adapter-contract';
-import { createCallTrace } from '@civex/adapter-contract';
+import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { SourceHttp } from '@civex/http';
 import { createSourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, RecordValue } from '@civex/model';
@@ -98,7 +98,7 @@ async function readAll(
   if (queryables === null) return null;
   const described: Dataset = { ...dataset, recordsState: 'described', queryables };
   const found: HubRecord[] = [];
-  for await (const page of adapter.records?.scan(described, null, newCall()) ?? []) found.push(...page);
+  for await (const page of adapter.records?.scan(described, wholeScan(null), newCall()) ?? []) found.push(...page);
   return [described, found];
 }
 

@@ -1,5 +1,5 @@
 import type { Call, SourceAdapter } from '@civex/adapter-contract';
-import { createCallTrace } from '@civex/adapter-contract';
+import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { SourceHttp } from '@civex/http';
 import { createSourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, RecordValue } from '@civex/model';
@@ -201,7 +201,7 @@ async function describeDataset(name: string): Promise<Dataset> {
 
 async function scan(dataset: Dataset, filter: RecordFilter | null): Promise<HubRecord[]> {
   const found: HubRecord[] = [];
-  for await (const page of adapter.records?.scan(dataset, filter, newCall()) ?? []) found.push(...page);
+  for await (const page of adapter.records?.scan(dataset, wholeScan(filter), newCall()) ?? []) found.push(...page);
   return found;
 }
 

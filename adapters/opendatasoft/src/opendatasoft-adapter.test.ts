@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { createCallTrace } from '@civex/adapter-contract';
+import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { Call, SourceAdapter } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { HttpRequest, SourceHttp } from '@civex/http';
@@ -309,7 +309,7 @@ const fetchWindow = (adapter: SourceAdapter, dataset: Dataset, call: Call, chang
   adapter.records!.fetchWindow(dataset, { ...ask, ...changes }, call);
 const scanAll = async (adapter: SourceAdapter, dataset: Dataset, call: Call, filter: RecordFilter | null = null) => {
   const records: HubRecord[] = [];
-  for await (const batch of adapter.records!.scan(dataset, filter, call)) {
+  for await (const batch of adapter.records!.scan(dataset, wholeScan(filter), call)) {
     expect(batch.length).toBeLessThanOrEqual(1_000);
     records.push(...batch);
   }
@@ -459,7 +459,7 @@ describe('a scan', () => {
 
   test('stops asking when the reader stops', async () => {
     const { adapter, call } = setUp(recordsOf(rowsOf(5_000), [5_000], null, 1_000));
-    for await (const batch of adapter.records!.scan(await datasetOf(), null, call)) {
+    for await (const batch of adapter.records!.scan(await datasetOf(), wholeScan(null), call)) {
       expect(batch.length).toBeLessThan(100);
       break;
     }

@@ -3,6 +3,7 @@ import type {
   CatalogFacet,
   CatalogPage,
   RecordCapability,
+  RecordScan,
   RecordsFacet,
   SourceAdapter,
   SourceHealth,
@@ -330,6 +331,8 @@ export function createOpendatasoftAdapter(
         sourceOrder: tieBreakers.length === 0 ? null : { unique: uniqueProperty !== null, properties: tieBreakers },
         maxPageSize: PAGE_SIZE,
         maxWindow: WINDOW,
+        // An export takes any `order_by`. It begins behind a record by a condition on the unique number.
+        scanOrder: tieBreakers.length === 0 ? 'none' : uniqueProperty === null ? 'ordered' : 'resumable',
       },
     };
     profiles.set(queryables, profile);
@@ -388,6 +391,16 @@ export function createOpendatasoftAdapter(
       sent.push(text);
     }
     return { where: sent.length === 0 ? null : sent.join(' and '), rest: filter };
+  };
+
+  /** What lies behind a record of the unique order is what has a greater number. */
+  const behind = ({ filter, after }: RecordScan, { uniqueProperty }: RecordProfile): RecordFilter | null => {
+    if (after === null) return filter;
+    const value = /^-?\d{1,15}$/.test(after) ? Number(after) : null;
+    if (value === null || uniqueProperty === null)
+      throw new HubError('INPUT_INVALID', 'The place to continue from is not a record of this dataset.', { source });
+    const rest: RecordFilter = { op: '>', property: uniqueProperty, type: 'INTEGER', value };
+    return filter === null ? rest : { op: 'and', args: [filter, rest] };
   };
 
   const incomplete = (): HubError =>
@@ -460,24 +473,26 @@ export function createOpendatasoftAdapter(
       return { records: rows, total };
     },
 
-    async *scan(dataset, filter, call) {
-      const { dialect, declared } = profileOf(dataset);
-      const { where, rest } = fitWhere(filter, dialect);
+    async *scan(dataset, ask, call) {
+      const profile = profileOf(dataset);
+      const { dialect, declared } = profile;
+      const { where, rest } = fitWhere(behind(ask, profile), dialect);
       const isWanted = createPredicate(rest);
+      const order: Search = ask.order === null ? [] : toOrder(dialect.toOrderBy(ask.order, profile.tieBreakers));
       const first = await readRecords(
         dataset,
-        [...toFilter(where), ['limit', String(PAGE_SIZE)], ['offset', '0']],
+        [...toFilter(where), ...order, ['limit', String(PAGE_SIZE)], ['offset', '0']],
         'records',
         call,
       );
       if (first.items.length > Math.min(PAGE_SIZE, first.total)) throw incomplete();
-      const toRecord = createRecordMapper(dataset, timeZone);
+      const toRecord = createRecordMapper(dataset, timeZone, ask);
       if (first.items.length === first.total) {
         if (first.total > 0) yield first.items.map(toRecord).filter(isWanted);
         return;
       }
       const path = recordsPath(dataset, '/exports/jsonl');
-      const search = [...toFilter(where), ...common];
+      const search = [...toFilter(where), ...order, ...common];
       note(path, search, call);
       let count = 0;
       for await (const lines of readLines(path, search, call)) {

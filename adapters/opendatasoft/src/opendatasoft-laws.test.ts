@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { createCallTrace } from '@civex/adapter-contract';
+import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { Call, RecordsFacet, SourceAdapter } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import { createSourceHttp } from '@civex/http';
@@ -219,7 +219,7 @@ beforeEach(() => {
 
 const scan = async (dataset: Dataset, filter: RecordFilter | null): Promise<HubRecord[]> => {
   const found: HubRecord[] = [];
-  for await (const batch of records.scan(dataset, filter, createCall())) found.push(...batch);
+  for await (const batch of records.scan(dataset, wholeScan(filter), createCall())) found.push(...batch);
   return found;
 };
 const sortedIds = (found: readonly HubRecord[]): string[] => found.map(({ id }) => id).toSorted();

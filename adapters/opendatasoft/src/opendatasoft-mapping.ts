@@ -603,10 +603,18 @@ const MAX_ID_LENGTH = 200;
 /**
  * Turns the rows of one complete answer into records. Ids: the value of the field marked `id`; without one a digest of
  * everything the row says. Rows that are equal in all of it are numbered from the second on (`-2`, `-3` ...): they are
- * interchangeable, so it does not matter which of them bears which number.
+ * interchangeable, so it does not matter which of them bears which number. Without `needs.ids` records have no id, only
+ * the needed properties, and the mapper keeps nothing of the rows.
  */
-export function createRecordMapper(dataset: Dataset, timeZone: string): (row: Json) => HubRecord {
-  const queryables = dataset.queryables ?? [];
+export function createRecordMapper(
+  dataset: Dataset,
+  timeZone: string,
+  needs: { readonly properties: readonly string[] | null; readonly ids: boolean } = { properties: null, ids: true },
+): (row: Json) => HubRecord {
+  const all = dataset.queryables ?? [];
+  const wanted = needs.properties === null ? null : new Set(needs.properties);
+  // An id may be a digest of everything the row says.
+  const queryables = wanted === null || needs.ids ? all : all.filter(({ name }) => wanted.has(name));
   const declared = new Set(queryables.map(({ name }) => name));
   const sortedNames = [...declared].toSorted();
   const idField = idFieldOf(dataset);
@@ -615,6 +623,7 @@ export function createRecordMapper(dataset: Dataset, timeZone: string): (row: Js
     const values: Record<string, RecordValue> = {};
     for (const { name, type } of queryables)
       setOwn(values, name, Object.hasOwn(row, name) ? toRecordValue(row[name], type, timeZone) : null);
+    if (!needs.ids) return { id: '', values };
     const own = idField === null ? null : values[idField.name];
     let id: string;
     if (

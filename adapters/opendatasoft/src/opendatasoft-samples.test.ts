@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createCallTrace } from '@civex/adapter-contract';
+import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { Call, SourceAdapter } from '@civex/adapter-contract';
 import { createSourceHttp } from '@civex/http';
 import type { SourceHttp } from '@civex/http';
@@ -93,7 +93,7 @@ const truthOf = ({ portal }: Connected, { localId }: Dataset): PortalTruth => {
 const scan = async ({ adapter }: Connected, dataset: Dataset, filter: RecordFilter | null): Promise<HubRecord[]> => {
   const found: HubRecord[] = [];
   if (adapter.records !== undefined)
-    for await (const batch of adapter.records.scan(dataset, filter, createCall())) found.push(...batch);
+    for await (const batch of adapter.records.scan(dataset, wholeScan(filter), createCall())) found.push(...batch);
   return found;
 };
 

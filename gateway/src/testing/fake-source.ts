@@ -129,6 +129,7 @@ export function createFakeSource(source: string, count: number, overrides: Parti
         sourceOrder: null,
         maxPageSize: 100,
         maxWindow: null,
+          scanOrder: 'none',
       }),
       fetchWindow: () => Promise.reject(new Error('not asked here')),
       async *scan() {},

@@ -113,6 +113,28 @@ export interface RecordCapability {
   readonly maxPageSize: number;
   /** Largest `offset + limit` of a windowed request; null when there is no bound. */
   readonly maxWindow: number | null;
+  /**
+   * Whether `scan` can keep an order: the source's own (when it has one) and sort keys that are `sortsExactly`, equal
+   * ones told apart by the source's own. `resumable`: a scan in the source's own unique order can also begin behind a
+   * record. `none`: only in no particular order.
+   */
+  readonly scanOrder: 'none' | 'ordered' | 'resumable';
+}
+
+export interface RecordScan {
+  /** Only what `grade` and `connectives` admit. */
+  readonly filter: RecordFilter | null;
+  /**
+   * Null: no particular order, whichever costs least. A list, when `scanOrder` admits it: these sort keys (only
+   * properties for which `sortsExactly`), then the source's own order; an empty list is the source's own order alone.
+   */
+  readonly order: readonly SortKey[] | null;
+  /** Begin behind the record with this id. Only under an empty `order` and when `scanOrder` is `resumable`. */
+  readonly after: string | null;
+  /** Values that are needed; others may be missing from the records. Null: all. */
+  readonly properties: readonly string[] | null;
+  /** False: ids may be empty texts. Ids of some sources cost more than the records, and memory that grows with them. */
+  readonly ids: boolean;
 }
 
 export interface RecordFetch {
@@ -143,8 +165,10 @@ export interface RecordsFacet {
   /** One windowed request: at most `limit` records of the requested order, from `offset`. */
   fetchWindow(dataset: Dataset, fetch: RecordFetch, call: Call): Promise<RecordBatch>;
   /**
-   * Every record that matches `filter`, in no particular order, as pages of any size, pulled lazily; stops when the
-   * reader stops. Yields all or throws: it never ends early. Record ids are the same as those of `fetchWindow`.
+   * Every record that matches `scan.filter` and lies behind `scan.after`, as batches of any size, pulled lazily; stops
+   * when the reader stops. Yields all or throws: it never ends early. Record ids are the same as those of `fetchWindow`.
+   *
+   * @throws HubError `INPUT_INVALID` when `after` names no place in the order.
    */
-  scan(dataset: Dataset, filter: RecordFilter | null, call: Call): AsyncIterable<readonly HubRecord[]>;
+  scan(dataset: Dataset, scan: RecordScan, call: Call): AsyncIterable<readonly HubRecord[]>;
 }

@@ -7,9 +7,11 @@ export type {
   RecordBatch,
   RecordCapability,
   RecordFetch,
+  RecordScan,
   RecordsFacet,
   SourceAdapter,
   SourceHealth,
   SourceInfo,
 } from './adapter-contract.ts';
 export { createCallTrace } from './call-trace.ts';
+export { wholeScan } from './whole-scan.ts';

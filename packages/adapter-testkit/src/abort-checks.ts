@@ -1,3 +1,4 @@
+import { wholeScan } from '@civex/adapter-contract';
 import assert from 'node:assert/strict';
 import type { ContractCheck, ContractHarness, Need } from './contract-check.ts';
 import { assertRejectsSoon, turns } from './promises.ts';
@@ -29,7 +30,7 @@ const METHODS: readonly (readonly [string, readonly Need[], Act])[] = [
     'scan',
     ['records'],
     onTable(async ({ facet, dataset }, { call }, signal) => {
-      for await (const batch of facet.scan(dataset, null, call(signal))) assert.ok(Array.isArray(batch));
+      for await (const batch of facet.scan(dataset, wholeScan(null), call(signal))) assert.ok(Array.isArray(batch));
     }),
   ],
   [

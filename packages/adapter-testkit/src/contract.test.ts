@@ -38,7 +38,8 @@ function rewrite(filter: RecordFilter, change: (predicate: RecordFilter) => Reco
 }
 const answering = (change: (predicate: RecordFilter) => RecordFilter): Break =>
   records((right) => ({
-    scan: (dataset, filter, call) => right.scan(dataset, filter === null ? null : rewrite(filter, change), call),
+    scan: (dataset, ask, call) =>
+      right.scan(dataset, { ...ask, filter: ask.filter === null ? null : rewrite(ask.filter, change) }, call),
   }));
 
 /** Reorders only what a chain of pages that begins again gets to see. */
@@ -262,9 +263,9 @@ const broken: readonly (readonly [string, Break, string])[] = [
   [
     'leaves values in that are no column',
     records((right) => ({
-      async *scan(dataset, filter, call) {
-        for await (const batch of right.scan(dataset, filter, call))
-          yield filter === null
+      async *scan(dataset, ask, call) {
+        for await (const batch of right.scan(dataset, ask, call))
+          yield ask.filter === null
             ? batch.map((record) => ({ ...record, values: { ...record.values, _rank: 1 } }))
             : batch;
       },
@@ -290,8 +291,8 @@ const broken: readonly (readonly [string, Break, string])[] = [
   [
     'loses the end of a scan of a small dataset',
     records((right) => ({
-      async *scan(dataset, filter, call) {
-        for await (const batch of right.scan(dataset, filter, call))
+      async *scan(dataset, ask, call) {
+        for await (const batch of right.scan(dataset, ask, call))
           yield dataset.localId === 'set-6' ? batch.slice(0, 1) : batch;
       },
     })),
@@ -302,10 +303,10 @@ const broken: readonly (readonly [string, Break, string])[] = [
     (() => {
       const scans = new WeakMap<RecordsFacet, number>();
       return records((right) => ({
-        async *scan(dataset, filter, call) {
+        async *scan(dataset, ask, call) {
           const round = (scans.get(right) ?? 0) + 1;
           scans.set(right, round);
-          for await (const batch of right.scan(dataset, filter, call))
+          for await (const batch of right.scan(dataset, ask, call))
             yield round === 4 ? batch.map((record) => idOf(record, `${record.id}-${round}`)) : batch;
         },
       }));
@@ -315,10 +316,10 @@ const broken: readonly (readonly [string, Break, string])[] = [
   [
     'reads ahead of its reader',
     records((right) => ({
-      scan(dataset, filter, call) {
+      scan(dataset, ask, call) {
         const eager = (async () => {
           const all: HubRecord[][] = [];
-          for await (const batch of right.scan(dataset, filter, call)) all.push([...batch]);
+          for await (const batch of right.scan(dataset, ask, call)) all.push([...batch]);
           return all;
         })();
         eager.catch(() => undefined);
@@ -332,9 +333,9 @@ const broken: readonly (readonly [string, Break, string])[] = [
   [
     'reads on when its reader has stopped',
     records((right, portal) => ({
-      async *scan(dataset, filter, call) {
+      async *scan(dataset, ask, call) {
         try {
-          yield* right.scan(dataset, filter, call);
+          yield* right.scan(dataset, ask, call);
         } finally {
           void (async () => {
             for (let more = 0; more < 3; more++) await portal.ask(call);
@@ -394,17 +395,20 @@ const broken: readonly (readonly [string, Break, string])[] = [
   [
     'decides less than as less than or equal',
     records((right) => ({
-      scan: (dataset, filter, call) => right.scan(dataset, filter?.op === '<' ? { ...filter, op: '<=' } : filter, call),
+      scan: (dataset, ask, call) =>
+        right.scan(dataset, ask.filter?.op === '<' ? { ...ask, filter: { ...ask.filter, op: '<=' } } : ask, call),
     })),
     EXACT,
   ],
   [
     'takes null for false below a negation',
     records((right) => ({
-      async *scan(dataset, filter, call) {
-        if (filter?.op !== 'not') return yield* right.scan(dataset, filter, call);
+      async *scan(dataset, ask, call) {
+        const { filter } = ask;
+        if (filter?.op !== 'not') return yield* right.scan(dataset, ask, call);
         const isDenied = createPredicate(filter.args[0]);
-        for await (const batch of right.scan(dataset, null, call)) yield batch.filter((row) => !isDenied(row));
+        for await (const batch of right.scan(dataset, { ...ask, filter: null }, call))
+          yield batch.filter((row) => !isDenied(row));
       },
     })),
     EXACT,
@@ -458,14 +462,14 @@ const broken: readonly (readonly [string, Break, string])[] = [
   ],
   [
     'scans for a call that was aborted',
-    records((right) => ({ scan: (dataset, filter, call) => right.scan(dataset, filter, late(call)) })),
+    records((right) => ({ scan: (dataset, ask, call) => right.scan(dataset, ask, late(call)) })),
     before('scan'),
   ],
   [
     'scans on when aborted',
     records((right) => ({
-      async *scan(dataset, filter, call) {
-        yield* right.scan(dataset, filter, hardOfHearing(call));
+      async *scan(dataset, ask, call) {
+        yield* right.scan(dataset, ask, hardOfHearing(call));
       },
     })),
     hanging('scan'),

@@ -1,3 +1,4 @@
+import { wholeScan } from '@civex/adapter-contract';
 import assert from 'node:assert/strict';
 import type { HubRecord } from '@civex/model';
 import type { RecordFilter, SortKey } from '@civex/query';
@@ -112,7 +113,7 @@ export const recordChecks: readonly ContractCheck[] = [
       assert.ok(table !== undefined);
       const count = (): number => harness.portal.requestCount?.() ?? 0;
       const before = count();
-      const iterator = table.facet.scan(table.dataset, null, harness.call())[Symbol.asyncIterator]();
+      const iterator = table.facet.scan(table.dataset, wholeScan(null), harness.call())[Symbol.asyncIterator]();
       await turns(50);
       assert.equal(count(), before, 'asked before it was read');
       await iterator.next();

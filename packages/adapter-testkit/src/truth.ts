@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { RecordCapability, RecordsFacet, SourceAdapter } from '@civex/adapter-contract';
+import { wholeScan } from '@civex/adapter-contract';
 import type { Dataset, HubRecord, Queryable, RecordValue } from '@civex/model';
 import type { RecordFilter } from '@civex/query';
 import { createPredicate } from '@civex/query';
@@ -148,6 +149,6 @@ export async function readScan(
   { call }: ContractHarness,
 ): Promise<readonly HubRecord[]> {
   const all: HubRecord[] = [];
-  for await (const batch of facet.scan(dataset, filter, call())) all.push(...batch);
+  for await (const batch of facet.scan(dataset, wholeScan(filter), call())) all.push(...batch);
   return all;
 }

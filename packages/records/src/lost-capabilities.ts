@@ -43,5 +43,6 @@ export function withoutLost(capability: RecordCapability, lost: ReadonlySet<Lost
     sourceOrder: capability.sourceOrder,
     maxPageSize: capability.maxPageSize,
     maxWindow: capability.maxWindow,
+    scanOrder: capability.scanOrder,
   };
 }

@@ -15,6 +15,7 @@ const can: RecordCapability = {
   sourceOrder: { unique: true, properties: ['id'] },
   maxPageSize: 100,
   maxWindow: 1_000,
+  scanOrder: 'none',
 };
 const specimen: RecordPlanInput = { filter: isTen, sort: [byName], offset: 0, first: 50, capability: can, chain: null };
 

@@ -1,4 +1,5 @@
 import type { Call, RecordsFacet } from '@civex/adapter-contract';
+import { wholeScan } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { Dataset, HubRecord } from '@civex/model';
 import type { RecordFilter, SortKey } from '@civex/query';
@@ -59,7 +60,7 @@ export async function readScan(read: ScanRead, call: Call): Promise<ScanOutcome>
   let total = 0;
 
   call.signal.throwIfAborted();
-  for await (const batch of facet.scan(dataset, pushed, call)) {
+  for await (const batch of facet.scan(dataset, wholeScan(pushed), call)) {
     call.signal.throwIfAborted();
     read.onRows(batch.length);
     if (seen.size + batch.length > maxRecords)

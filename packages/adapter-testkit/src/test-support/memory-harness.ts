@@ -4,7 +4,7 @@ import { createCallTrace } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { Dataset, HubRecord, Queryable, QueryableType } from '@civex/model';
 import { encodeDatasetId } from '@civex/model';
-import type { Predicate, RecordFilter } from '@civex/query';
+import type { Predicate, RecordFilter, SortKey } from '@civex/query';
 import { createPredicate, createRecordComparator, isPredicate } from '@civex/query';
 import type { ContractHarness } from '../contract-check.ts';
 import { HARD_TEXTS } from '../filter-arbitraries.ts';
@@ -135,6 +135,7 @@ const CAPABILITY: RecordCapability = {
   sourceOrder: { unique: true, properties: [] },
   maxPageSize: 40,
   maxWindow: null,
+  scanOrder: 'resumable',
 };
 
 /** Inexact: a text shorter than 3 characters is not looked at. */
@@ -150,6 +151,17 @@ function selectRows(localId: string, filter: RecordFilter | null): readonly HubR
 
 const BATCH = 7;
 
+/** By the sort keys, then in the order of `ROWS`, which is the source's own. */
+function arrange(rows: readonly HubRecord[], sort: readonly SortKey[]): readonly HubRecord[] {
+  const places = new Map(ROWS.map(({ id }, index) => [id, index]));
+  const compare = createRecordComparator(sort);
+  return rows.toSorted(
+    (a, b) =>
+      compare({ id: '', values: a.values }, { id: '', values: b.values }) ||
+      (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0),
+  );
+}
+
 function createRecords(portal: MemoryPortal): RecordsFacet {
   return {
     async describe({ localId }, call) {
@@ -159,17 +171,12 @@ function createRecords(portal: MemoryPortal): RecordsFacet {
     capability: () => CAPABILITY,
     async fetchWindow({ localId }, { filter, sort, offset, limit }, call) {
       await portal.ask(call);
-      const places = new Map(ROWS.map(({ id }, index) => [id, index]));
-      const compare = createRecordComparator(sort);
-      const selected = selectRows(localId, filter).toSorted(
-        (a, b) =>
-          compare({ id: '', values: a.values }, { id: '', values: b.values }) ||
-          (places.get(a.id) ?? 0) - (places.get(b.id) ?? 0),
-      );
+      const selected = arrange(selectRows(localId, filter), sort);
       return { records: selected.slice(offset, offset + limit), total: selected.length };
     },
-    async *scan({ localId }, filter, call) {
-      const selected = selectRows(localId, filter);
+    async *scan({ localId }, { filter, order, after }, call) {
+      const all = arrange(selectRows(localId, filter), order ?? []);
+      const selected = after === null ? all : all.slice(all.findIndex(({ id }) => id === after) + 1);
       for (let start = 0; start === 0 || start < selected.length; start += BATCH) {
         await portal.ask(call);
         yield selected.slice(start, start + BATCH);

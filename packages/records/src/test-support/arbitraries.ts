@@ -219,6 +219,7 @@ export const capabilityArb: fc.Arbitrary<FakeCapability> = fc.record({
   ),
   statesTotal: fc.boolean(),
   scanPage: fc.integer({ min: 1, max: 12 }),
+  scanOrder: fc.constantFrom('none', 'ordered', 'resumable'),
 });
 
 /** One lie each. Cutting answers and misstating the total at once cannot be seen, so totals lie only uncut. */

@@ -19,6 +19,7 @@ export interface FakeCapability {
   readonly silentCap: number | null;
   readonly statesTotal: boolean;
   readonly scanPage: number;
+  readonly scanOrder: RecordCapability['scanOrder'];
 }
 
 /** What the fake portal does against its word. Each alone must lead to the right answer or to an error. */
@@ -85,6 +86,7 @@ export const FULL_CAPABILITY: FakeCapability = {
   silentCap: null,
   statesTotal: true,
   scanPage: 100,
+  scanOrder: 'resumable',
 };
 
 export function createCall(signal: AbortSignal = new AbortController().signal): Call {
@@ -210,6 +212,7 @@ export function createFakeSource(
           : { unique: false, properties: can.sourceOrder },
     maxPageSize: can.maxPageSize,
     maxWindow: can.maxWindow,
+    scanOrder: can.scanOrder,
   };
   const facet: RecordsFacet = {
     capability: () => capability,
@@ -228,11 +231,18 @@ export function createFakeSource(
       served.window += records.length;
       return { records, total: lies.total ?? (can.statesTotal ? selected.length : null) };
     },
-    async *scan(_dataset, filter, call) {
-      const selected = select(filter)
-        .map((row) => ({ row, dice: random() }))
-        .sort((a, b) => a.dice - b.dice)
-        .map(({ row }) => row);
+    async *scan(_dataset, { filter, order, after }, call) {
+      if (order !== null && can.scanOrder === 'none')
+        throw new Error('asked for an ordered scan, which is not declared');
+      if (after !== null && (can.scanOrder !== 'resumable' || order === null || order.length > 0))
+        throw new Error('asked to begin a scan behind a record, which is not declared');
+      const shuffled = (): readonly HubRecord[] =>
+        select(filter)
+          .map((row) => ({ row, dice: random() }))
+          .sort((a, b) => a.dice - b.dice)
+          .map(({ row }) => row);
+      const all = order === null ? shuffled() : arrange(select(filter), order);
+      const selected = after === null ? all : all.slice(all.findIndex(({ id }) => id === after) + 1);
       for (let start = 0; start < selected.length; start += can.scanPage) {
         note(call, `scan ${start}`);
         const batch = selected.slice(start, start + can.scanPage);
