@@ -4,6 +4,18 @@ import type { PredicateOp } from '@civex/query';
 /** A thing a source was caught not doing: deciding an operator, or ordering. */
 export type LostOp = PredicateOp | 'sort';
 
+/**
+ * A source was caught not doing what it was relied on for. Not an error of the answer, which is computed again without
+ * it (`Trust`); never leaves this package.
+ */
+export class LostCapability extends Error {
+  readonly ops: ReadonlySet<LostOp>;
+  constructor(ops: ReadonlySet<LostOp>) {
+    super(`caught: ${[...ops].join(', ')}`);
+    this.ops = ops;
+  }
+}
+
 /** Datasets remembered; the one least recently found lying is forgotten first. */
 const MAX_DATASETS = 10_000;
 

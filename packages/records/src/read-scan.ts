@@ -5,6 +5,7 @@ import type { Dataset, HubRecord } from '@civex/model';
 import type { RecordFilter, SortKey } from '@civex/query';
 import { createPredicate, createRecordComparator } from '@civex/query';
 import type { LostOp } from './lost-capabilities.ts';
+import { LostCapability } from './lost-capabilities.ts';
 import type { ScanPosition } from './record-cursor.ts';
 import { scanDigest } from './record-cursor.ts';
 
@@ -29,15 +30,12 @@ export interface ScanRead {
   readonly onRows: (count: number) => void;
 }
 
-export type ScanOutcome =
-  | {
-      readonly kind: 'page';
-      readonly records: readonly HubRecord[];
-      readonly hasNextPage: boolean;
-      /** Number of records that match the whole filter. */
-      readonly total: number;
-    }
-  | { readonly kind: 'lost'; readonly ops: ReadonlySet<LostOp> };
+export interface ScanPage {
+  readonly records: readonly HubRecord[];
+  readonly hasNextPage: boolean;
+  /** Number of records that match the whole filter. */
+  readonly total: number;
+}
 
 /** Records kept beyond twice the page before they are sorted and cut; saves sorting for every batch. */
 const SLACK = 1_000;
@@ -46,10 +44,10 @@ const SLACK = 1_000;
  * Reads every candidate, decides the whole filter on each, and keeps the page behind `position` in the order of the
  * sort keys, ties by record id.
  *
- * @throws HubError `INPUT_TOO_COSTLY` beyond `maxRecords`, `SOURCE_MALFORMED` for a record id seen twice,
+ * @throws LostCapability when the source was caught, HubError `INPUT_TOO_COSTLY` beyond `maxRecords`, `SOURCE_MALFORMED` for a record id seen twice,
  * `INPUT_INVALID` when the record of a digest cursor is gone, and whatever the adapter throws.
  */
-export async function readScan(read: ScanRead, call: Call): Promise<ScanOutcome> {
+export async function readScan(read: ScanRead, call: Call): Promise<ScanPage> {
   const { facet, dataset, filter, pushed, sort, first, position, maxRecords, recheck } = read;
   const facts = { source: dataset.source, datasetId: dataset.id };
   const isMatch = createPredicate(filter);
@@ -75,7 +73,7 @@ export async function readScan(read: ScanRead, call: Call): Promise<ScanOutcome>
       seen.add(record.id);
       if (!isMatch(record)) {
         const lost = recheck(record);
-        if (lost.size > 0) return { kind: 'lost', ops: lost };
+        if (lost.size > 0) throw new LostCapability(lost);
         continue;
       }
       total++;
@@ -100,5 +98,5 @@ export async function readScan(read: ScanRead, call: Call): Promise<ScanOutcome>
       );
     kept = kept.slice(place + 1);
   }
-  return { kind: 'page', records: kept.slice(0, first), hasNextPage: kept.length > first, total };
+  return { records: kept.slice(0, first), hasNextPage: kept.length > first, total };
 }

@@ -5,6 +5,7 @@ import type { SortKey } from '@civex/query';
 import { compareValues, createRecordComparator } from '@civex/query';
 import { digest } from './digest.ts';
 import type { LostOp } from './lost-capabilities.ts';
+import { LostCapability } from './lost-capabilities.ts';
 import type { RecordPlan, WindowOrder } from './plan-records.ts';
 import type { WindowAnchor } from './record-cursor.ts';
 import { orderDigest } from './record-cursor.ts';
@@ -36,8 +37,6 @@ export type WindowOutcome =
       /** True when the page is shorter than what was read, because the source does not order what lies at its end. */
       readonly isCut: boolean;
     }
-  /** The source was caught; the answer must be computed without this. */
-  | { readonly kind: 'lost'; readonly ops: ReadonlySet<LostOp> }
   /** No place in the page where it could end: the source orders none of its records against the next. */
   | { readonly kind: 'unordered'; readonly total: number | null };
 
@@ -97,7 +96,7 @@ const MOVED = 'The data changed while it was being paged; start again without `a
  * or when asking on finds nothing. It cannot see rows that the source leaves out of an otherwise consistent order, nor
  * the end a source invents by cutting an answer and stating the cut number as its total.
  *
- * @throws HubError `INPUT_INVALID` when the place of the cursor is gone, `SOURCE_MALFORMED` when the source contradicts
+ * @throws LostCapability when the source was caught, HubError `INPUT_INVALID` when the place of the cursor is gone, `SOURCE_MALFORMED` when the source contradicts
  * itself, and whatever the adapter throws.
  */
 export async function readWindow(read: WindowRead, call: Call): Promise<WindowOutcome> {
@@ -134,7 +133,7 @@ export async function readWindow(read: WindowRead, call: Call): Promise<WindowOu
     }
     for (const record of records) {
       const lost = recheck(record);
-      if (lost.size > 0) return { kind: 'lost', ops: lost };
+      if (lost.size > 0) throw new LostCapability(lost);
     }
     const fresh: readonly HubRecord[] = overlap === 1 ? records.slice(1) : records;
     if (overlap === 1) {
@@ -160,7 +159,7 @@ export async function readWindow(read: WindowRead, call: Call): Promise<WindowOu
     for (const record of fresh) {
       if (seen.has(record.id)) throw malformed('The source returned a record twice while its records were paged.');
       seen.add(record.id);
-      if (last !== null && !isInOrder(last, record)) return { kind: 'lost', ops: new Set(['sort']) };
+      if (last !== null && !isInOrder(last, record)) throw new LostCapability(new Set(['sort']));
       last = record;
       rows.push(record);
     }

@@ -1,11 +1,11 @@
-import type { Call, RecordCapability, RecordsFacet, SourceAdapter } from '@civex/adapter-contract';
+import type { Call, RecordCapability } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
-import type { Dataset, Geometry, HubRecord, Queryable } from '@civex/model';
-import type { FilterInput, RecordFilter, SortInput, SortKey } from '@civex/query';
-import { bindFilter, bindSort, parseCql2Text, splitFilter, suggestName, toCql2Json } from '@civex/query';
+import type { Geometry, HubRecord } from '@civex/model';
+import type { RecordFilter, SortInput, SortKey } from '@civex/query';
+import { bindSort, splitFilter, toCql2Json } from '@civex/query';
+import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
+import { bindProperties, bindQuestion, factsOf } from './bind-question.ts';
 import { digest } from './digest.ts';
-import type { LostOp } from './lost-capabilities.ts';
-import { createLostCapabilities, withoutLost } from './lost-capabilities.ts';
 import type { RecordPlan } from './plan-records.ts';
 import { planRecords } from './plan-records.ts';
 import { presentRecord } from './present-record.ts';
@@ -14,6 +14,7 @@ import { readWindow, windowAnchor } from './read-window.ts';
 import { createRecheck } from './recheck.ts';
 import type { CursorPlace, CursorSeal } from './record-cursor.ts';
 import { createCursorCodec, PLAIN_SEAL } from './record-cursor.ts';
+import { createTrust } from './trust.ts';
 
 export interface RecordDoorOptions {
   /** Records of one dataset the hub reads for one question before it refuses, 1 or more. Recommended: 50,000. */
@@ -29,14 +30,7 @@ export interface RecordDoorOptions {
   readonly cursorSeal?: CursorSeal;
 }
 
-export interface RecordRequest {
-  readonly adapter: SourceAdapter;
-  /** A dataset of that adapter. */
-  readonly dataset: Dataset;
-  /** `FilterInput` as the caller wrote it. With `cql` both must hold. */
-  readonly filter: FilterInput | null;
-  /** CQL2 text as the caller wrote it. */
-  readonly cql: string | null;
+export interface RecordRequest extends RecordQuestion {
   /** Properties to return, null for all. */
   readonly properties: readonly string[] | null;
   readonly sortBy: readonly SortInput[];
@@ -91,14 +85,7 @@ export interface RecordDoor {
   query(request: RecordRequest, call: Call): Promise<RecordResult>;
 }
 
-/** Every operator of CQL2 the hub knows, and the order: each can be lost once, so an answer is computed this often at most. */
-const MAX_ATTEMPTS = 16;
-
-interface Question {
-  readonly facet: RecordsFacet;
-  /** With queryables not null. */
-  readonly dataset: Dataset;
-  readonly filter: RecordFilter | null;
+interface Question extends BoundQuestion {
   readonly sort: readonly SortKey[];
   readonly first: number;
   readonly place: CursorPlace | null;
@@ -109,58 +96,6 @@ type Page = Omit<RecordResult, 'records' | 'endCursor' | 'plan'> & {
   readonly cursorOf: (record: HubRecord, index: number) => string;
   readonly split: { readonly pushed: RecordFilter | null; readonly residual: RecordFilter | null };
 };
-
-type Attempt =
-  | { readonly kind: 'page'; readonly page: Page }
-  | { readonly kind: 'lost'; readonly ops: ReadonlySet<LostOp> };
-
-const factsOf = (dataset: Dataset): { readonly source: string; readonly datasetId: string } => ({
-  source: dataset.source,
-  datasetId: dataset.id,
-});
-
-async function describeColumns({ adapter, dataset }: RecordRequest, call: Call): Promise<readonly Queryable[] | null> {
-  switch (dataset.recordsState) {
-    case 'none':
-      return null;
-    case 'described':
-      return dataset.queryables;
-    case 'undescribed':
-      return (await adapter.records?.describe?.(dataset, call)) ?? null;
-  }
-}
-
-function bindProperties(
-  properties: readonly string[] | null,
-  queryables: readonly Queryable[],
-  dataset: Dataset,
-): readonly Queryable[] {
-  if (properties === null) return queryables;
-  const names = new Set(queryables.map(({ name }) => name));
-  const asked = new Set<string>();
-  for (const [index, property] of properties.entries()) {
-    if (!names.has(property)) {
-      const near = suggestName(property, names);
-      const hint = near === null ? '' : `: did you mean "${near}"`;
-      throw new HubError(
-        'INPUT_INVALID',
-        `properties[${index}]: unknown property "${property.slice(0, 80)}"${hint}.`,
-        factsOf(dataset),
-      );
-    }
-    if (asked.has(property))
-      throw new HubError('INPUT_INVALID', `properties[${index}]: "${property}" is named twice.`, factsOf(dataset));
-    asked.add(property);
-  }
-  return queryables.filter(({ name }) => asked.has(name));
-}
-
-function bindQuestion({ filter, cql }: RecordRequest, queryables: readonly Queryable[]): RecordFilter | null {
-  const structured = filter === null ? null : bindFilter(filter, queryables);
-  const text = cql === null ? null : parseCql2Text(cql, queryables);
-  if (structured !== null && text !== null) return { op: 'and', args: [structured, text] };
-  return structured ?? text;
-}
 
 /** What helps a caller whose question needs too many records. */
 function scanAdvice(question: Question, capability: RecordCapability): string {
@@ -175,7 +110,7 @@ function scanAdvice(question: Question, capability: RecordCapability): string {
 
 export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
   const { scanRecords, maxFirst, cursorSeal = PLAIN_SEAL } = options;
-  const lostCapabilities = createLostCapabilities(options.onCapabilityLost);
+  const trust = createTrust(options.onCapabilityLost);
 
   async function answer(
     question: Question,
@@ -183,13 +118,13 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
     codec: ReturnType<typeof createCursorCodec>,
     onRows: (count: number) => void,
     call: Call,
-  ): Promise<Attempt> {
+  ): Promise<Page> {
     const { facet, dataset, filter, sort, first, place } = question;
     const facts = factsOf(dataset);
     const offset = place?.mode === 'window' ? place.offset : 0;
 
-    const scan = async (split: Extract<RecordPlan, { strategy: 'scan' }>): Promise<Attempt> => {
-      const outcome = await readScan(
+    const scan = async (split: Extract<RecordPlan, { strategy: 'scan' }>): Promise<Page> => {
+      const { records, hasNextPage, total } = await readScan(
         {
           facet,
           dataset,
@@ -205,10 +140,8 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         },
         call,
       );
-      if (outcome.kind === 'lost') return outcome;
-      const { records, hasNextPage, total } = outcome;
       const cursorOf = (record: HubRecord): string => codec.scan(record);
-      return { kind: 'page', page: { records, hasNextPage, totalCount: total, totalIsExact: true, cursorOf, split } };
+      return { records, hasNextPage, totalCount: total, totalIsExact: true, cursorOf, split };
     };
 
     const plan = planRecords({ filter, sort, offset, first, capability, chain: place?.mode ?? null });
@@ -242,7 +175,6 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
           },
           call,
         );
-        if (outcome.kind === 'lost') return outcome;
         const isAffordable = outcome.total !== null && outcome.total <= scanRecords;
         const isUnstable = outcome.kind === 'unordered' || (outcome.isCut && isAffordable);
         // The hub's own order is total. Only a chain that has not begun may take it.
@@ -256,47 +188,26 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         const { records, hasNextPage, total, totalIsExact } = outcome;
         const cursorOf = (record: HubRecord, index: number): string =>
           codec.window(offset + index + 1, windowAnchor(record, plan.order));
-        return { kind: 'page', page: { records, hasNextPage, totalCount: total, totalIsExact, cursorOf, split: plan } };
+        return {
+          kind: 'done',
+          value: { records, hasNextPage, totalCount: total, totalIsExact, cursorOf, split: plan },
+        };
       }
     }
   }
 
-  async function answerHonestly(
-    question: Question,
-    codec: ReturnType<typeof createCursorCodec>,
-    onRows: (count: number) => void,
-    call: Call,
-  ): Promise<Page> {
-    const { dataset, facet } = question;
-    const claimed = facet.capability(dataset);
-    let lost: ReadonlySet<LostOp> = new Set();
-    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      call.signal.throwIfAborted();
-      lost = new Set([...lost, ...lostCapabilities.of(dataset.source, dataset.id)]);
-      const outcome = await answer(question, withoutLost(claimed, lost), codec, onRows, call);
-      if (outcome.kind === 'page') return outcome.page;
-      lostCapabilities.add(dataset.source, dataset.id, outcome.ops);
-      lost = new Set([...lost, ...outcome.ops]);
-    }
-    throw new HubError('INTERNAL', 'Internal error.', factsOf(dataset));
-  }
-
   return {
     async query(request, call) {
-      const { adapter, dataset, first, after } = request;
+      const { dataset, first, after } = request;
       const facts = factsOf(dataset);
       call.signal.throwIfAborted();
       const requestsBefore = call.trace.requests;
       const queriesBefore = call.trace.portalQueries.length;
       if (!Number.isSafeInteger(first) || first < 1 || first > maxFirst)
         throw new HubError('INPUT_INVALID', `first: from 1 to ${maxFirst.toLocaleString('en-US')}.`, facts);
-      const facet = adapter.records;
-      const queryables = facet === undefined ? null : await describeColumns(request, call);
-      if (facet === undefined || queryables === null || queryables.length === 0)
-        throw new HubError('CAPABILITY_MISSING', 'This dataset has no queryable records.', facts);
-      const described: Dataset = { ...dataset, recordsState: 'described', queryables };
+      const bound = await bindQuestion(request, call);
+      const { queryables, filter } = bound;
       const shown = bindProperties(request.properties, queryables, dataset);
-      const filter = bindQuestion(request, queryables);
       const sort = bindSort(request.sortBy, queryables);
       const keys = sort.map(({ property, direction }) => [property, direction]);
       const codec = createCursorCodec(
@@ -309,14 +220,11 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         throw new HubError('INPUT_INVALID', 'This cursor belongs to another question.', facts);
 
       let scannedRecords = 0;
-      const page = await answerHonestly(
-        { facet, dataset: described, filter, sort, first, place },
-        codec,
-        (count) => {
-          scannedRecords += count;
-        },
-        call,
-      );
+      const question: Question = { ...bound, sort, first, place };
+      const onRows = (count: number): void => {
+        scannedRecords += count;
+      };
+      const page = await trust.answer(bound, (capability) => answer(question, capability, codec, onRows, call), call);
       const records = page.records.map((record, index) => ({
         ...presentRecord(record, queryables, shown),
         cursor: page.cursorOf(record, index),
