@@ -188,10 +188,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         const { records, hasNextPage, total, totalIsExact } = outcome;
         const cursorOf = (record: HubRecord, index: number): string =>
           codec.window(offset + index + 1, windowAnchor(record, plan.order));
-        return {
-          kind: 'done',
-          value: { records, hasNextPage, totalCount: total, totalIsExact, cursorOf, split: plan },
-        };
+        return { records, hasNextPage, totalCount: total, totalIsExact, cursorOf, split: plan };
       }
     }
   }
