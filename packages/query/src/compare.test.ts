@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import * as fc from 'fast-check';
 import type { HubRecord, QueryableType, RecordValue } from '@civex/model';
-import { compareCodePoints, compareValues, createRecordComparator } from './compare.ts';
+import { compareCodePoints, compareRecordIds, compareValues, createRecordComparator } from './compare.ts';
 import type { SortKey } from './filter.ts';
 import { QUERYABLES, records } from './test-support/arbitraries.ts';
 
@@ -42,6 +42,30 @@ describe('compareCodePoints', () => {
           expect(compareCodePoints(a, c)).toBeLessThanOrEqual(0);
       }),
       { seed: 42, numRuns: 2_000 },
+    );
+  });
+});
+
+describe('compareRecordIds', () => {
+  test('puts whole numbers in the order of their values, before other texts', () => {
+    const ids = ['-10', '-9', '-0', '0', '00', '7', '007a', '9', '10', '12345678901234567890123', 'a', 'é'];
+    const ordered = ['-10', '-9', '-0', '0', '00', '7', '9', '10', '12345678901234567890123', '007a', 'a', 'é'];
+    expect(ids.toSorted().toSorted(compareRecordIds)).toEqual(ordered);
+  });
+
+  test('is a total order in which only equal ids are equal', () => {
+    const id = fc.oneof(
+      fc.string({ unit: fc.constantFrom('0', '1', '-', 'a'), maxLength: 4 }),
+      fc.bigInt({ min: -(10n ** 20n), max: 10n ** 20n }).map(String),
+    );
+    fc.assert(
+      fc.property(id, id, id, (a, b, c) => {
+        expect(Math.sign(compareRecordIds(a, b))).toBe(-Math.sign(compareRecordIds(b, a)) + 0);
+        expect(compareRecordIds(a, b) === 0).toBe(a === b);
+        if (compareRecordIds(a, b) <= 0 && compareRecordIds(b, c) <= 0)
+          expect(compareRecordIds(a, c)).toBeLessThanOrEqual(0);
+      }),
+      { seed: 43, numRuns: 3_000 },
     );
   });
 });

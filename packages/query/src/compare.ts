@@ -87,7 +87,24 @@ function isComparable(value: RecordValue | undefined, type: QueryableType): bool
   return compareValues(value, value, type) !== null;
 }
 
-/** Total order of records: the sort keys, nulls last in both directions, then the record id. */
+const WHOLE_NUMBER = /^(-?)0*(\d+)$/;
+
+/**
+ * Order of record ids: whole numbers by value and before all other texts, as portals order by their numeric keys; other
+ * texts by code point. Total: only equal ids compare equal.
+ */
+export function compareRecordIds(a: string, b: string): number {
+  const x = WHOLE_NUMBER.exec(a);
+  const y = WHOLE_NUMBER.exec(b);
+  if (x === null || y === null) return x !== null ? -1 : y !== null ? 1 : compareCodePoints(a, b);
+  const [, xSign = '', xDigits = ''] = x;
+  const [, ySign = '', yDigits = ''] = y;
+  if (xSign !== ySign) return xSign === '-' ? -1 : 1;
+  const order = xDigits.length - yDigits.length || compareCodePoints(xDigits, yDigits);
+  return (xSign === '-' ? -order : order) || compareCodePoints(a, b);
+}
+
+/** Total order of records: the sort keys, nulls last in both directions, then the record id (`compareRecordIds`). */
 export function createRecordComparator(sort: readonly SortKey[]): (a: HubRecord, b: HubRecord) => number {
   return (a, b) => {
     for (const { property, type, direction } of sort) {
@@ -102,6 +119,6 @@ export function createRecordComparator(sort: readonly SortKey[]): (a: HubRecord,
         return direction === 'ASC' ? order : -order;
       }
     }
-    return compareCodePoints(a.id, b.id);
+    return compareRecordIds(a.id, b.id);
   };
 }

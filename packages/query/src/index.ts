@@ -14,7 +14,7 @@ export type { FilterInput, SortInput } from './bind.ts';
 export { parseCql2Json } from './cql2-json.ts';
 export { parseCql2Text } from './cql2-text.ts';
 export { createPredicate, evaluateFilter } from './evaluate.ts';
-export { compareCodePoints, compareValues, createRecordComparator } from './compare.ts';
+export { compareCodePoints, compareRecordIds, compareValues, createRecordComparator } from './compare.ts';
 export { splitFilter } from './plan.ts';
 export type { FilterSplit, PushdownGrades } from './plan.ts';
 export { suggestName } from './suggest.ts';

@@ -22,6 +22,7 @@ const specimen: RecordPlanInput = { filter: isTen, sort: [byName], offset: 0, fi
 test('control: an exact filter in an exact order is left to the source, with one record more than the page', () => {
   expect(planRecords(specimen)).toEqual({
     strategy: 'window',
+    via: 'window',
     pushed: isTen,
     residual: null,
     sort: [byName],
@@ -62,7 +63,19 @@ test('a continued window asks only for what the source still lets through', () =
   expect(planRecords({ ...specimen, offset: 980, chain: 'window' })).toMatchObject({ strategy: 'window', wanted: 20 });
 });
 
-test('a continued window is refused behind what the source lets through', () => {
+test.each([980, 1_000, 5_000])(
+  'behind what the source lets through in windows its whole order is streamed, from %d on',
+  (offset) => {
+    const capability = { ...can, scanOrder: 'ordered' as const };
+    expect(planRecords({ ...specimen, offset, chain: 'window', capability })).toMatchObject({
+      strategy: 'window',
+      via: 'stream',
+      wanted: 51,
+    });
+  },
+);
+
+test('a continued window of a source that streams no order is refused behind what it lets through', () => {
   expect(planRecords({ ...specimen, offset: 1_000, chain: 'window' })).toEqual({
     strategy: 'refused',
     reason: 'beyond-window',

@@ -26,6 +26,8 @@ export interface RecordPlanInput {
 export type RecordPlan =
   | {
       readonly strategy: 'window';
+      /** `stream`: the page lies beyond what the source lets through in windows, so its ordered whole is read up to it. */
+      readonly via: 'window' | 'stream';
       readonly pushed: RecordFilter | null;
       readonly residual: null;
       readonly sort: readonly SortKey[];
@@ -49,7 +51,8 @@ function windowOrder({ sort, capability }: RecordPlanInput): WindowOrder | null 
  * Decides who filters, orders and cuts. Pure: no I/O, no clock.
  *
  * A window is left to the source only when nothing remains for the hub: the whole filter is exact, the order is the
- * asked one, and the page with one record more lies inside what the source lets through. Everything else is a scan.
+ * asked one, and the page with one record more lies inside what the source lets through, or the source streams its
+ * whole order. Everything else is a scan.
  * Pages of one chain keep its strategy, because the two break ties differently.
  */
 export function planRecords(input: RecordPlanInput): RecordPlan {
@@ -59,10 +62,13 @@ export function planRecords(input: RecordPlanInput): RecordPlan {
   const order = windowOrder(input);
   const room = capability.maxWindow === null ? Infinity : capability.maxWindow - offset;
   // Continuing reads the record before the page again to prove the place, so one request must hold two.
+  const isStreamable = capability.scanOrder !== 'none';
   const isWindowable = residual === null && order !== null && capability.maxPageSize >= 2;
   if (chain === 'window') {
     if (!isWindowable) return { strategy: 'refused', reason: 'order-gone' };
-    if (room < 1) return { strategy: 'refused', reason: 'beyond-window' };
-  } else if (!isWindowable || room < first + 1) return { strategy: 'scan', pushed, residual };
-  return { strategy: 'window', pushed, residual, sort: input.sort, order, wanted: Math.min(first + 1, room) };
+    if (room < 1 && !isStreamable) return { strategy: 'refused', reason: 'beyond-window' };
+  } else if (!isWindowable || (room < first + 1 && !isStreamable)) return { strategy: 'scan', pushed, residual };
+  const via = room < first + 1 && isStreamable ? 'stream' : 'window';
+  const wanted = via === 'stream' ? first + 1 : Math.min(first + 1, room);
+  return { strategy: 'window', via, pushed, residual, sort: input.sort, order, wanted };
 }

@@ -1,17 +1,19 @@
-import type { Call, RecordsFacet } from '@civex/adapter-contract';
+import type { Call, RecordBatch, RecordFetch } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { Dataset, HubRecord } from '@civex/model';
 import type { SortKey } from '@civex/query';
 import { compareValues, createRecordComparator } from '@civex/query';
-import { digest } from './digest.ts';
 import type { LostOp } from './lost-capabilities.ts';
 import { LostCapability } from './lost-capabilities.ts';
 import type { RecordPlan, WindowOrder } from './plan-records.ts';
 import type { WindowAnchor } from './record-cursor.ts';
-import { orderDigest } from './record-cursor.ts';
+import { idDigest, orderDigest } from './record-cursor.ts';
+
+/** Asks for `limit` records of the order from `offset` on. */
+export type WindowFetch = (ask: RecordFetch) => Promise<RecordBatch>;
 
 export interface WindowRead {
-  readonly facet: RecordsFacet;
+  readonly fetch: WindowFetch;
   /** With queryables not null. */
   readonly dataset: Dataset;
   readonly plan: Extract<RecordPlan, { readonly strategy: 'window' }>;
@@ -21,10 +23,10 @@ export interface WindowRead {
   /** Records before the page, and who the last of them is; 0 and null for a first page. */
   readonly offset: number;
   readonly anchor: WindowAnchor | null;
+  /** True when `fetch` was told to begin behind the anchor itself, whatever its offset: it cannot be read again. */
+  readonly isSought: boolean;
   /** Names the operators that a record shows the source does not decide; empty for a record that may be here. */
   readonly recheck: (record: HubRecord) => ReadonlySet<LostOp>;
-  /** Told how many rows each answer held. */
-  readonly onRows: (count: number) => void;
 }
 
 export type WindowOutcome =
@@ -66,7 +68,7 @@ function createTieTest(order: WindowOrder, dataset: Dataset): TieTest {
  * a record tied with the one before it may stand one place earlier next time.
  */
 export function windowAnchor(record: HubRecord, order: WindowOrder): WindowAnchor {
-  if (order === 'unique') return { kind: 'digest', digest: digest(['id', record.id]) };
+  if (order === 'unique') return { kind: 'id', id: record.id };
   return { kind: 'key', record: orderedPart(record, order) };
 }
 
@@ -76,8 +78,14 @@ const orderedPart = (record: HubRecord, order: readonly string[]): HubRecord => 
 });
 
 function isAt(anchor: WindowAnchor, record: HubRecord, order: WindowOrder, areTied: TieTest): boolean {
-  if (anchor.kind === 'key') return order !== 'unique' && areTied(anchor.record, record);
-  return anchor.digest === (order === 'unique' ? digest(['id', record.id]) : orderDigest(orderedPart(record, order)));
+  switch (anchor.kind) {
+    case 'key':
+      return order !== 'unique' && areTied(anchor.record, record);
+    case 'id':
+      return order === 'unique' && anchor.id === record.id;
+    case 'digest':
+      return anchor.digest === (order === 'unique' ? idDigest(record.id) : orderDigest(orderedPart(record, order)));
+  }
 }
 
 function createOrderCheck(sort: readonly SortKey[]): (a: HubRecord, b: HubRecord) => boolean {
@@ -100,7 +108,7 @@ const MOVED = 'The data changed while it was being paged; start again without `a
  * itself, and whatever the adapter throws.
  */
 export async function readWindow(read: WindowRead, call: Call): Promise<WindowOutcome> {
-  const { facet, dataset, plan, first, offset, recheck, maxPageSize } = read;
+  const { dataset, plan, first, offset, recheck, maxPageSize, isSought } = read;
   const facts = { source: dataset.source, datasetId: dataset.id };
   const malformed = (message: string): HubError => new HubError('SOURCE_MALFORMED', message, facts);
   const areTied = createTieTest(plan.order, dataset);
@@ -116,7 +124,7 @@ export async function readWindow(read: WindowRead, call: Call): Promise<WindowOu
   let highestTotal: number | null = null;
   let isEnded = false;
   let isTorn = false;
-  let mayOverlap = true;
+  let mayOverlap = !isSought;
   for (let request = 0; rows.length < plan.wanted && !isEnded && !isTorn; request++) {
     if (request >= maxRequests) throw malformed('The source hands out its records in pieces too small to be read.');
     call.signal.throwIfAborted();
@@ -124,8 +132,7 @@ export async function readWindow(read: WindowRead, call: Call): Promise<WindowOu
     const overlap: 0 | 1 = expected !== null && mayOverlap ? 1 : 0;
     const limit = Math.min(maxPageSize, plan.wanted - rows.length + overlap);
     const ask = { filter: plan.pushed, sort: plan.sort, offset: position - overlap, limit };
-    const { records, total } = await facet.fetchWindow(dataset, ask, call);
-    read.onRows(records.length);
+    const { records, total } = await read.fetch(ask);
     if (records.length > limit) throw malformed('The source returned more records than were asked for.');
     if (total !== null && Number.isSafeInteger(total) && total >= 0) {
       lowestTotal = Math.min(total, lowestTotal ?? total);
@@ -193,8 +200,9 @@ export async function readWindow(read: WindowRead, call: Call): Promise<WindowOu
     kind: 'page',
     records: rows.slice(0, end),
     hasNextPage: hasMore,
-    total: hasMore ? total : offset + rows.length,
-    totalIsExact: !hasMore,
+    // A place that was sought is behind the right record, but how many lie before it was not seen.
+    total: isSought ? null : hasMore ? total : offset + rows.length,
+    totalIsExact: !hasMore && !isSought,
     isCut: end < whole,
   };
 }

@@ -35,11 +35,13 @@ export type ScanPosition =
   | { readonly kind: 'digest'; readonly digest: string };
 
 /**
- * Names the last record before a page of a window: by a digest, or, where the source's order leaves neighbours free to
- * change places, by the values it is ordered by (a record without id).
+ * Names the last record before a page of a window: by its id under a unique order, or, where the source's order leaves
+ * neighbours free to change places, by the values it is ordered by (a record without id). By a digest of either when
+ * that is too long.
  */
 export type WindowAnchor =
   | { readonly kind: 'digest'; readonly digest: string }
+  | { readonly kind: 'id'; readonly id: string }
   | { readonly kind: 'key'; readonly record: HubRecord };
 
 export type CursorPlace =
@@ -72,6 +74,11 @@ const keyParts = (record: HubRecord, sort: readonly SortKey[]): readonly KeyPart
 /** Names one record of a scan when its sort values are too long for a cursor. */
 export function scanDigest(record: HubRecord, sort: readonly SortKey[]): string {
   return digest(['record', record.id, keyParts(record, sort)]);
+}
+
+/** Names one record of a window under a unique order. */
+export function idDigest(id: string): string {
+  return digest(['id', id]);
 }
 
 /** Names one record of a window by what the source orders by. */
@@ -119,6 +126,8 @@ export function createCursorCodec(question: string, sort: readonly SortKey[], se
   return {
     window(offset, anchor) {
       if (anchor.kind === 'digest') return seal.seal(write({ m: 'w', o: offset, a: anchor.digest }));
+      if (anchor.kind === 'id')
+        return sealShort({ m: 'w', o: offset, i: anchor.id }, () => ({ m: 'w', o: offset, a: idDigest(anchor.id) }));
       const k = Object.entries(anchor.record.values).map(([property, value]) => [property, toKeyPart(value)]);
       return sealShort({ m: 'w', o: offset, k }, () => ({ m: 'w', o: offset, a: orderDigest(anchor.record) }));
     },
@@ -135,6 +144,7 @@ export function createCursorCodec(question: string, sort: readonly SortKey[], se
       if (m === 'w') {
         if (typeof o !== 'number' || !Number.isSafeInteger(o) || o < 1) return null;
         if (typeof a === 'string') return { mode: 'window', offset: o, anchor: { kind: 'digest', digest: a } };
+        if (typeof i === 'string') return { mode: 'window', offset: o, anchor: { kind: 'id', id: i } };
         const record = Array.isArray(k) ? fromEntries('', k) : null;
         return record === null ? null : { mode: 'window', offset: o, anchor: { kind: 'key', record } };
       }

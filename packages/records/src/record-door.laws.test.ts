@@ -144,7 +144,11 @@ describe('the door', () => {
         if (refusal !== null) {
           // An honest source is refused only where it says itself that it cannot go on.
           seen.refused++;
-          const isBeyond = refusal.code === 'INPUT_TOO_COSTLY' && can.maxWindow !== null && ids.length >= can.maxWindow;
+          const isBeyond =
+            refusal.code === 'INPUT_TOO_COSTLY' &&
+            can.scanOrder === 'none' &&
+            can.maxWindow !== null &&
+            ids.length >= can.maxWindow;
           const isUnordered =
             isFreeOrder &&
             (refusal.code === 'CAPABILITY_MISSING' ||

@@ -234,7 +234,7 @@ describe('a window', () => {
   });
 
   test('ends with a next page where the source lets nothing more through, and the next page is refused', async () => {
-    const source = createFakeSource(ROWS, { ...FULL_CAPABILITY, maxWindow: 6 });
+    const source = createFakeSource(ROWS, { ...FULL_CAPABILITY, maxWindow: 6, scanOrder: 'none' });
     const first = await open().query(ask(source, { first: 4 }), createCall());
     const second = await open().query(ask(source, { first: 4, after: first.endCursor }), createCall());
     expect(idsOf(second)).toEqual(['r4', 'r5']);
@@ -242,6 +242,68 @@ describe('a window', () => {
     await expect(open().query(ask(source, { first: 4, after: second.endCursor }), createCall())).rejects.toMatchObject({
       code: 'INPUT_TOO_COSTLY',
     });
+  });
+});
+
+describe('a page beyond what the source lets through in windows', () => {
+  const beyond = (scanOrder: FakeCapability['scanOrder']): FakeCapability => ({
+    ...FULL_CAPABILITY,
+    maxWindow: 4,
+    scanOrder,
+    scanPage: 1,
+  });
+  const toEnd = async (source: FakeSource, change: Partial<RecordRequest> = {}): Promise<readonly RecordResult[]> => {
+    const pages: RecordResult[] = [];
+    let after: string | null = null;
+    do {
+      const page = await open().query(ask(source, { first: 3, ...change, after }), createCall());
+      pages.push(page);
+      after = page.hasNextPage ? page.endCursor : null;
+    } while (after !== null);
+    return pages;
+  };
+
+  test.each(['ordered', 'resumable'] as const)(
+    'is read from the whole order, %s, and stops the source',
+    async (order) => {
+      const source = createFakeSource(ROWS, beyond(order));
+      const pages = await toEnd(source);
+      expect(pages.flatMap(idsOf)).toEqual(ROWS.map(({ id }) => id));
+      // Read up to: 3 + 4 and 6 + 4 rows. Sought: 4 and 4; a page and one more each time.
+      expect(source.served.scan).toBe(order === 'ordered' ? 16 : 8);
+    },
+  );
+
+  test('is in the order that was asked, equal keys included', async () => {
+    const source = createFakeSource(ROWS, beyond('ordered'));
+    const pages = await toEnd(source, { sortBy: [{ property: 's', direction: 'DESC' }] });
+    expect(pages.flatMap(idsOf)).toEqual(['r1', 'r3', 'r5', 'r7', 'r9', 'r0', 'r2', 'r4', 'r6', 'r8']);
+  });
+
+  test('states an exact total at the end when the way there was read, and none when it was sought', async () => {
+    const [read, sought] = await Promise.all(
+      (['ordered', 'resumable'] as const).map((order) => toEnd(createFakeSource(ROWS, beyond(order)))),
+    );
+    expect(read!.at(-1)).toMatchObject({ totalCount: 10, totalIsExact: true, hasNextPage: false });
+    expect(sought!.at(-1)).toMatchObject({ totalCount: null, totalIsExact: false, hasNextPage: false });
+  });
+
+  test('is refused when the record before it is gone', async () => {
+    const first = await open().query(ask(createFakeSource(ROWS, beyond('ordered')), { first: 3 }), createCall());
+    const shorter = createFakeSource(ROWS.slice(1), beyond('ordered'));
+    await expect(open().query(ask(shorter, { first: 3, after: first.endCursor }), createCall())).rejects.toMatchObject({
+      code: 'INPUT_INVALID',
+    });
+  });
+
+  test('is refused behind more records than may be passed over', async () => {
+    const source = createFakeSource(ROWS, beyond('ordered'));
+    const first = await open().query(ask(source, { first: 3 }), createCall());
+    const second = await open().query(ask(source, { first: 3, after: first.endCursor }), createCall());
+    // Ten times `scanRecords` may be passed over, and five lie before the record that is read again.
+    await expect(
+      open({ scanRecords: 0.4 }).query(ask(source, { first: 3, after: second.endCursor }), createCall()),
+    ).rejects.toMatchObject({ code: 'INPUT_TOO_COSTLY' });
   });
 });
 

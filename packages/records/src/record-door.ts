@@ -10,10 +10,12 @@ import type { RecordPlan } from './plan-records.ts';
 import { planRecords } from './plan-records.ts';
 import { presentRecord } from './present-record.ts';
 import { readScan } from './read-scan.ts';
+import type { WindowFetch } from './read-window.ts';
 import { readWindow, windowAnchor } from './read-window.ts';
 import { createRecheck } from './recheck.ts';
 import type { CursorPlace, CursorSeal } from './record-cursor.ts';
 import { createCursorCodec, PLAIN_SEAL } from './record-cursor.ts';
+import { createStreamedWindow } from './streamed-window.ts';
 import { createTrust } from './trust.ts';
 
 export interface RecordDoorOptions {
@@ -108,6 +110,9 @@ function scanAdvice(question: Question, capability: RecordCapability): string {
     : `${condition}.`;
 }
 
+/** A page beyond windows is read up to through this many times `scanRecords` records, none of which are kept. */
+const MAX_SKIPPED = 10;
+
 export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
   const { scanRecords, maxFirst, cursorSeal = PLAIN_SEAL } = options;
   const trust = createTrust(options.onCapabilityLost);
@@ -161,17 +166,32 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
       case 'scan':
         return scan(plan);
       case 'window': {
+        const anchor = place?.mode === 'window' ? place.anchor : null;
+        const isSeekable = plan.via === 'stream' && capability.scanOrder === 'resumable' && sort.length === 0;
+        const seek = isSeekable && anchor?.kind === 'id' ? anchor.id : null;
+        await using streamed =
+          plan.via === 'stream'
+            ? createStreamedWindow(
+                { facet, dataset, pushed: plan.pushed, sort, seek, maxSkipped: MAX_SKIPPED * scanRecords, onRows },
+                call,
+              )
+            : null;
+        const fetchWindow: WindowFetch = async (ask) => {
+          const batch = await facet.fetchWindow(dataset, ask, call);
+          onRows(batch.records.length);
+          return batch;
+        };
         const outcome = await readWindow(
           {
-            facet,
+            fetch: streamed?.fetch ?? fetchWindow,
             dataset,
             plan,
             maxPageSize: capability.maxPageSize,
             first,
             offset,
-            anchor: place?.mode === 'window' ? place.anchor : null,
+            anchor,
+            isSought: seek !== null,
             recheck: createRecheck(plan.pushed, capability),
-            onRows,
           },
           call,
         );

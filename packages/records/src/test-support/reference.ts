@@ -150,8 +150,13 @@ export function referenceKeyOrder(sort: readonly SortKey[], a: HubRecord, b: Hub
 }
 
 /** Order of records by id alone, by code point. */
-export const referenceIdOrder = (a: HubRecord, b: HubRecord): number =>
-  compareLists(codePoints(a.id), codePoints(b.id));
+/** Whole numbers first, by value; everything else, and equal numbers, by code point. */
+export const referenceIdOrder = (a: HubRecord, b: HubRecord): number => {
+  const [x, y] = [a.id, b.id].map((id) => (/^-?[0-9]+$/.test(id) ? BigInt(id) : null));
+  if (typeof x === 'bigint' && typeof y === 'bigint' && x !== y) return x < y ? -1 : 1;
+  if ((x === null) !== (y === null)) return x === null ? 1 : -1;
+  return compareLists(codePoints(a.id), codePoints(b.id));
+};
 
 /** The filter as a caller writes it in GraphQL. */
 export function toFilterInput(filter: RecordFilter): Readonly<Record<string, unknown>> {
