@@ -2,7 +2,7 @@ import { createCallTrace } from '@civex/adapter-contract';
 import type { Call, CallTrace, SourceAdapter, SourceHealth, SourceInfo } from '@civex/adapter-contract';
 import { isHubError } from '@civex/errors';
 import type { Dataset } from '@civex/model';
-import type { RecordDoor } from '@civex/records';
+import type { CursorSeal, RecordDoor } from '@civex/records';
 import type { SliceLimits } from '@civex/catalog';
 import type { ExecutionRequest, ExecutionResult } from '@graphql-tools/utils';
 import DataLoader from 'dataloader';
@@ -44,8 +44,12 @@ interface HubLimits extends SliceLimits {
 export interface HubServices {
   readonly door: RecordDoor;
   readonly limits: HubLimits;
-  /** Wall clock, epoch milliseconds. */
+  /** For cursors of lists of datasets. */
+  readonly cursorSeal: CursorSeal;
+  /** Wall clock, epoch milliseconds: for what people read. */
   now(): number;
+  /** The clock of deadlines and durations, milliseconds; never steps. */
+  monotonicMs(): number;
   /** False sends every question through delegation; for tests that compare both ways. */
   readonly fastLane: boolean;
 }
@@ -62,6 +66,7 @@ export interface LoadedDataset {
 export interface HubContext {
   readonly requestId: string;
   readonly signal: AbortSignal;
+  /** On the monotonic clock. */
   readonly deadlineEpochMs: number;
   readonly sources: SourceSet;
   readonly services: HubServices;
@@ -81,7 +86,7 @@ export function createHubContext(
   return {
     requestId: request.requestId,
     signal: request.signal ?? neverAborted,
-    deadlineEpochMs: services.now() + services.limits.requestTimeoutMs,
+    deadlineEpochMs: services.monotonicMs() + services.limits.requestTimeoutMs,
     sources,
     services,
     datasetLoaders: new Map(),

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { diffSources } from '@civex/config';
 import type { HubConfig, SourceConfig, SourcesDiff } from '@civex/config';
+import { createUuid } from '@civex/environment';
 import { HubError } from '@civex/errors';
 import type { HttpEnvironment } from '@civex/http';
 import { createRecordDoor } from '@civex/records';
@@ -10,6 +10,7 @@ import type { ExecutionResult, GraphQLSchema } from 'graphql';
 import { createYoga } from 'graphql-yoga';
 import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga';
 import { createHubContext } from './context.ts';
+import { createCursorSeal, CURSOR_KEY_BYTES } from './cursor-seal.ts';
 import type { HubContext, HubServices, HubSource, SourceSet } from './context.ts';
 import { createErrorBoundary } from './error-boundary.ts';
 import { PARTIAL_EXTENSION } from './partial-errors.ts';
@@ -33,6 +34,8 @@ export interface GatewayOptions {
   readonly reportError: (error: unknown) => void;
   /** How a configured source becomes one that can be asked. Default: by its adapter kind. */
   readonly createSource?: (config: SourceConfig, environment: HttpEnvironment) => HubSource;
+  /** `CURSOR_KEY_BYTES` bytes that cursors are sealed with. Default: made up, so that cursors end with the gateway. */
+  readonly cursorKey?: Uint8Array;
   readonly onCapabilityLost: (source: string, datasetId: string, op: string) => void;
 }
 
@@ -63,11 +66,13 @@ export function createGateway(options: GatewayOptions): Gateway {
   /** A hub batches what it asks a source, so one document may stand for many questions. */
   const questions = isHub ? 1 : REMOTE_BATCH;
   const queryLimits: QueryLimits = { ...limits, questions };
+  const cursorKey = options.cursorKey ?? environment.randomBytes(CURSOR_KEY_BYTES);
   const services: HubServices = {
     door: createRecordDoor({
       scanRecords: limits.scanRecords,
       maxFirst: limits.maxFirst,
       onCapabilityLost: options.onCapabilityLost,
+      cursorSeal: createCursorSeal(cursorKey, 'records'),
     }),
     limits: {
       requestTimeoutMs: limits.requestTimeoutMs,
@@ -76,7 +81,9 @@ export function createGateway(options: GatewayOptions): Gateway {
       maxScanned: 20_000,
       maxDescribed: 200,
     },
+    cursorSeal: createCursorSeal(cursorKey, 'datasets'),
     now: () => environment.now(),
+    monotonicMs: () => environment.monotonicMs(),
     fastLane: options.fastLane ?? true,
   };
   const { schema, execute }: PublicSchema = isHub
@@ -172,7 +179,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     plugins: [boundary.plugin, limitPlugin, errorsPlugin],
   });
 
-  const createContext = (signal?: AbortSignal, requestId: string = randomUUID()): HubContext =>
+  const createContext = (signal?: AbortSignal, requestId: string = createUuid(environment)): HubContext =>
     createHubContext(services, sources, { requestId, signal });
 
   return {

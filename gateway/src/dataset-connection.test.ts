@@ -17,10 +17,14 @@ interface Page {
 const SELECTION =
   '{ nodes { id } edges { cursor node { id } } pageInfo { hasNextPage endCursor } totalCount totalIsExact sources { catalog status } }';
 
+/** Gateways of one key read each other's cursors. */
+const CURSOR_KEY = new Uint8Array(32).fill(7);
+
 const build = (counts: Readonly<Record<string, number>>, fastLane = true): TestGateway =>
   createTestGateway({
     fastLane,
     config: testConfig(Object.keys(counts)),
+    cursorKey: CURSOR_KEY,
     createSource: ({ id }) => createFakeSource(id, counts[id] ?? 0),
   });
 

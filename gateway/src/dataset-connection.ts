@@ -52,7 +52,7 @@ export async function readDatasetConnection(
     args.orderBy,
     sources.map((source) => source.info.source),
   ]);
-  const start = args.after == null ? {} : decodePageCursor(args.after, digest);
+  const start = args.after == null ? {} : decodePageCursor(args.after, digest, context.services.cursorSeal);
   const results = await Promise.all(
     sources.map((source) => {
       const sliceArgs: SliceArgs = {
@@ -84,7 +84,8 @@ export async function readDatasetConnection(
     return (_, hubContext, nodeInfo) => ways.delegate(id, hubContext, nodeInfo);
   };
   const places = page.items.map(({ source, item }) => place(source, item));
-  const cursorAfter = (index: number): string => encodePageCursor(digest, positionsAfter(page, index, start));
+  const cursorAfter = (index: number): string =>
+    encodePageCursor(digest, positionsAfter(page, index, start), context.services.cursorSeal);
   const totals = results.map(({ total }) => total);
   const known = totals.filter((total) => total !== null);
   return {

@@ -138,12 +138,22 @@ export function isSourceFailure(error: unknown): error is HubError {
   return isHubError(error) && (error.code.startsWith('SOURCE_') || error.code === 'CAPABILITY_MISSING');
 }
 
+/** Records that came twice were dropped, and others may be missing in their place: the answer is not known to be whole. */
+const shortcomingOf = ({ duplicates }: RecordResult): HubError | null =>
+  duplicates === 0
+    ? null
+    : new HubError(
+        'SOURCE_MALFORMED',
+        `The source returned ${duplicates.toLocaleString('en-US')} record(s) again while it was read. They were dropped; others may be missing.`,
+      );
+
 const NO_RECORDS: RecordResult = {
   records: [],
   hasNextPage: false,
   endCursor: null,
   totalCount: null,
   totalIsExact: false,
+  duplicates: 0,
   plan: { pushed: null, residual: null, requests: 0, scannedRecords: 0, portalQuery: [] },
 };
 
@@ -266,14 +276,14 @@ export class DatasetNode {
   async records(args: RecordsArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
     const { services } = context;
     const trace = createCallTrace();
-    const startedAt = services.now();
+    const startedAt = services.monotonicMs();
     const provenance = (): Provenance =>
       createProvenance(this.#dataset, this.#source, trace.fetchedAtEpochMs ?? services.now());
-    const report = (failure: { readonly error: unknown } | null): SourceReport =>
-      createSourceReport(this.#source.info.source, trace, services.now() - startedAt, failure);
+    const report = (failure: { readonly error: unknown } | null, shortcoming: HubError | null = null): SourceReport =>
+      createSourceReport(this.#source.info.source, trace, services.monotonicMs() - startedAt, failure, shortcoming);
     try {
       const result = await this.#queryRecords(args, context, trace);
-      return createRecordConnection(result, report(null), provenance());
+      return createRecordConnection(result, report(null, shortcomingOf(result)), provenance());
     } catch (error) {
       if (!isSourceFailure(error)) throw error;
       reportPartial(context, info, error);

@@ -1,9 +1,12 @@
 import type { HubConfig, SourcesDiff } from '@civex/config';
+import { createSystemEnvironment } from '@civex/environment';
+import type { Environment } from '@civex/environment';
 import { isHubError } from '@civex/errors';
 import { createLogger, createMetrics } from '@civex/telemetry';
 import type { ExecutionResult } from 'graphql';
 import { createGateway } from './create-gateway.ts';
 import type { Gateway } from './create-gateway.ts';
+import { readCursorKey } from './data-folder.ts';
 import { startServer } from './server.ts';
 
 export interface HubSourceState {
@@ -33,19 +36,22 @@ export interface StartHubOptions {
   readonly log: (line: string) => void;
   readonly port?: number;
   readonly host?: string;
+  /** Clocks, timers, chance and network. Default: this machine's. */
+  readonly environment?: Environment;
 }
 
 async function start(
-  { config, log, port, host }: StartHubOptions,
+  { config, log, port, host, environment = createSystemEnvironment() }: StartHubOptions,
   serves: 'hub' | 'source',
 ): Promise<{ readonly gateway: Gateway; readonly url: string; readonly close: () => Promise<void> }> {
-  const now = (): number => Date.now();
-  const logger = createLogger({ write: log, level: 'info', now });
+  const logger = createLogger({ write: log, level: 'info', now: () => environment.now() });
   const metrics = createMetrics();
+  const cursorKey = await readCursorKey(config.server.dataFolder, environment);
   const gateway = createGateway({
     config,
     serves,
-    environment: { now, random: Math.random, metrics },
+    cursorKey,
+    environment: { ...environment, metrics },
     reportError: (error) => {
       if (isHubError(error) && error.code.startsWith('INPUT_')) return;
       logger.warn('request.error', { error });
@@ -66,7 +72,7 @@ async function start(
     drainSeconds: config.limits.drainSeconds,
     renderMetrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
     onRequest: (outcome, durationMs) => metrics.graphql(outcome, durationMs),
-    now,
+    environment,
   });
   return {
     gateway,

@@ -1,17 +1,21 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { createCursorSeal, CURSOR_KEY_BYTES } from './cursor-seal.ts';
 import { decodePageCursor, digestQuestion, encodePageCursor } from './page-cursor.ts';
 
-const seal = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+const cursorSeal = createCursorSeal(new Uint8Array(CURSOR_KEY_BYTES), 'datasets');
+const seal = (value: unknown): string => cursorSeal.seal(JSON.stringify(value));
 
 const digest = digestQuestion(['velo', { themes: ['TRAN'] }, 'TITLE', ['a', 'b']]);
 const positions = { a: 'r["x","1"]', b: 'l20' };
-const cursor = encodePageCursor(digest, positions);
+const cursor = encodePageCursor(digest, positions, cursorSeal);
 
 test('a cursor gives back the positions it holds', () => {
   fc.assert(
     fc.property(fc.dictionary(fc.stringMatching(/^[a-z][a-z0-9-]{0,30}$/), fc.string({ unit: 'binary' })), (held) => {
-      expect({ ...decodePageCursor(encodePageCursor(digest, held), digest) }).toEqual({ ...held });
+      expect({ ...decodePageCursor(encodePageCursor(digest, held, cursorSeal), digest, cursorSeal) }).toEqual({
+        ...held,
+      });
     }),
     { seed: 41, numRuns: 300 },
   );
@@ -19,7 +23,7 @@ test('a cursor gives back the positions it holds', () => {
 
 describe('a cursor of another question is refused', () => {
   test('control: that of this question is taken', () => {
-    expect(decodePageCursor(cursor, digest)).toEqual(positions);
+    expect(decodePageCursor(cursor, digest, cursorSeal)).toEqual(positions);
   });
 
   test.each<[string, unknown]>([
@@ -30,7 +34,7 @@ describe('a cursor of another question is refused', () => {
     ['sources', ['velo', { themes: ['TRAN'] }, 'TITLE', ['a']]],
     ['order of the sources', ['velo', { themes: ['TRAN'] }, 'TITLE', ['b', 'a']]],
   ])('%s', (_, question) => {
-    expect(() => decodePageCursor(cursor, digestQuestion(question))).toThrow(
+    expect(() => decodePageCursor(cursor, digestQuestion(question), cursorSeal)).toThrow(
       expect.objectContaining({ code: 'INPUT_INVALID' }),
     );
   });
@@ -40,7 +44,7 @@ describe('what is no cursor is refused with one text', () => {
   test.each<[string, string]>([
     ['nothing', ''],
     ['no base64', '***'],
-    ['no JSON', Buffer.from('{"a"').toString('base64url')],
+    ['what the hub did not seal', Buffer.from(JSON.stringify([1, digest, positions])).toString('base64url')],
     ['no list', seal({ 0: 1, 1: digest, 2: positions, length: 3 })],
     ['another version', seal([2, digest, positions])],
     ['a part too few', seal([1, digest])],
@@ -48,9 +52,9 @@ describe('what is no cursor is refused with one text', () => {
     ['positions that are null', seal([1, digest, null])],
     ['positions that are a list', seal([1, digest, ['x']])],
     ['a position that is no text', seal([1, digest, { a: 1 }])],
-    ['a cursor longer than any the hub issues', encodePageCursor(digest, { a: 'x'.repeat(160_000) })],
+    ['a cursor longer than any the hub issues', encodePageCursor(digest, { a: 'x'.repeat(160_000) }, cursorSeal)],
   ])('%s', (_, text) => {
-    expect(() => decodePageCursor(text, digest)).toThrow(
+    expect(() => decodePageCursor(text, digest, cursorSeal)).toThrow(
       expect.objectContaining({
         code: 'INPUT_INVALID',
         message: 'after: this cursor was not issued for this question.',
@@ -67,7 +71,9 @@ describe('what is no cursor is refused with one text', () => {
           fc.json().map((json) => Buffer.from(json).toString('base64url')),
         ),
         (text) => {
-          expect(() => decodePageCursor(text, digest)).toThrow(expect.objectContaining({ code: 'INPUT_INVALID' }));
+          expect(() => decodePageCursor(text, digest, cursorSeal)).toThrow(
+            expect.objectContaining({ code: 'INPUT_INVALID' }),
+          );
         },
       ),
       { seed: 42, numRuns: 500 },
@@ -75,8 +81,8 @@ describe('what is no cursor is refused with one text', () => {
   });
 
   test('names of object members in a cursor change nothing', () => {
-    const text = Buffer.from(`[1,"${digest}",{"__proto__":"x","constructor":"y"}]`).toString('base64url');
-    expect(Object.entries(decodePageCursor(text, digest))).toEqual([['constructor', 'y']]);
+    const text = cursorSeal.seal(`[1,"${digest}",{"__proto__":"x","constructor":"y"}]`);
+    expect(Object.entries(decodePageCursor(text, digest, cursorSeal))).toEqual([['constructor', 'y']]);
     expect(({} as Record<string, unknown>)['x']).toBeUndefined();
   });
 });

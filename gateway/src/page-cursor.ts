@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { HubError } from '@civex/errors';
+import type { CursorSeal } from '@civex/records';
 
 /** What a cursor of `datasets` holds: the question it belongs to and where each source stands. */
 export type Positions = Readonly<Record<string, string>>;
@@ -11,19 +12,21 @@ export function digestQuestion(question: unknown): string {
   return createHash('sha256').update(JSON.stringify(question)).digest('base64url').slice(0, 16);
 }
 
-export function encodePageCursor(digest: string, positions: Positions): string {
-  return Buffer.from(JSON.stringify([1, digest, positions])).toString('base64url');
+export function encodePageCursor(digest: string, positions: Positions, seal: CursorSeal): string {
+  return seal.seal(JSON.stringify([1, digest, positions]));
 }
 
 /** @throws HubError `INPUT_INVALID` for anything that is not a cursor of this very question. */
-export function decodePageCursor(cursor: string, digest: string): Positions {
+export function decodePageCursor(cursor: string, digest: string, seal: CursorSeal): Positions {
   const refuse = (): never => {
     throw new HubError('INPUT_INVALID', 'after: this cursor was not issued for this question.');
   };
   if (cursor.length > MAX_LENGTH) return refuse();
+  const plain = seal.unseal(cursor);
+  if (plain === null) return refuse();
   let value: unknown;
   try {
-    value = JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+    value = JSON.parse(plain);
   } catch (cause) {
     if (cause instanceof SyntaxError) return refuse();
     throw cause;

@@ -166,7 +166,7 @@ export function createRemoteSource(
       return described;
     },
     health: rememberHealth(environment, async (context): Promise<SourceHealth> => {
-      const startedAt = environment.now();
+      const startedAt = environment.monotonicMs();
       try {
         const { health, datasetCount } = await readInfo(context);
         if (!isObject(health))
@@ -185,7 +185,7 @@ export function createRemoteSource(
           state: 'DOWN',
           checkedAt: new Date(environment.now()).toISOString(),
           reason: error.code,
-          latencyMs: environment.now() - startedAt,
+          latencyMs: environment.monotonicMs() - startedAt,
           datasetCount: null,
         };
       }
@@ -223,10 +223,10 @@ export async function readRemoteSlice(
   const { source } = remote.info;
   const search = checkSliceArgs(args, context);
   const { services } = context;
-  const startedAt = services.now();
+  const startedAt = services.monotonicMs();
   const { catalogs: _, ...filter } = args.filter ?? {};
   const ownReport = (failure: { readonly error: unknown } | null): SourceReport =>
-    createSourceReport(source, { ...createCallTrace(), requests: 1 }, services.now() - startedAt, failure);
+    createSourceReport(source, { ...createCallTrace(), requests: 1 }, services.monotonicMs() - startedAt, failure);
   try {
     const asked = asks.get(remote);
     if (asked === undefined) throw new HubError('INTERNAL', 'Internal error.', { source });
@@ -260,7 +260,7 @@ export async function readRemoteSlice(
         fetchedAt: Number.isNaN(fetchedAt) ? null : new Date(fetchedAt).toISOString(),
         age: typeof report['age'] === 'string' && /^PT[\d.]+S$/.test(report['age']) ? report['age'] : null,
         requests: typeof report['requests'] === 'number' ? report['requests'] : 1,
-        durationMs: services.now() - startedAt,
+        durationMs: services.monotonicMs() - startedAt,
         error:
           told === null
             ? null

@@ -1,4 +1,5 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { createSystemEnvironment } from '@civex/environment';
 import { HubError } from '@civex/errors';
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
@@ -496,7 +497,7 @@ describe('stopping', () => {
       drainSeconds: 0,
       renderMetrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
       onRequest() {},
-      now: () => 0,
+      environment: createSystemEnvironment(),
     });
     await expect(attempt).rejects.toMatchObject({ code: 'EADDRINUSE' });
   });

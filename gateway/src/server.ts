@@ -1,8 +1,8 @@
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
-import { randomUUID } from 'node:crypto';
 import type { AddressInfo } from 'node:net';
+import type { Environment } from '@civex/environment';
 import { GraphQLError } from 'graphql';
 import type { ExecutionResult } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
@@ -23,7 +23,7 @@ export interface ServerOptions {
   readonly renderMetrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Counts one GraphQL request. */
   readonly onRequest: (outcome: string, durationMs: number) => void;
-  readonly now: () => number;
+  readonly environment: Pick<Environment, 'monotonicMs' | 'setTimer' | 'clearTimer'>;
 }
 
 export interface RunningServer {
@@ -197,7 +197,7 @@ async function buildGraphiql(): Promise<StaticPage> {
 
 /** Listens and serves until closed. @throws the socket's own error, EADDRINUSE among them. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
-  const { gateway } = options;
+  const { gateway, environment } = options;
   let running = 0;
   let stopping = false;
 
@@ -208,7 +208,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   };
 
   async function answerGraphQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const startedAt = options.now();
+    const startedAt = environment.monotonicMs();
     const type = negotiate(request.headers.accept);
     if (type === null)
       throw new Refusal(406, 'INPUT_INVALID', 'Accept application/graphql-response+json or application/json.');
@@ -223,12 +223,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       response.on('close', () => {
         if (!response.writableFinished) gone.abort();
       });
-      const result = await gateway.execute(params, { requestId: randomUUID(), signal: gone.signal });
+      const result = await gateway.execute(params, { signal: gone.signal });
       outcome = result.errors === undefined ? 'ok' : 'data' in result ? 'partial' : 'error';
       if (!response.destroyed) reply(response, statusOf(result, type), type, serialise(result));
     } finally {
       running--;
-      options.onRequest(outcome, options.now() - startedAt);
+      options.onRequest(outcome, environment.monotonicMs() - startedAt);
     }
   }
 
@@ -311,9 +311,9 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       stopping = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       server.closeIdleConnections();
-      const timer = setTimeout(() => server.closeAllConnections(), options.drainSeconds * 1_000);
+      const timer = environment.setTimer(() => server.closeAllConnections(), options.drainSeconds * 1_000);
       await closed;
-      clearTimeout(timer);
+      environment.clearTimer(timer);
     },
   };
 }

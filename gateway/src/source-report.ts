@@ -34,14 +34,16 @@ export function createSourceReport(
   trace: CallTrace,
   durationMs: number,
   failure: { readonly error: unknown } | null,
+  /** What keeps an answer that did come from being known to be whole. */
+  shortcoming: HubError | null = null,
 ): SourceReport {
   return {
     catalog,
-    status: failure !== null ? 'FAILED' : trace.stale ? 'STALE' : 'OK',
+    status: failure !== null ? 'FAILED' : shortcoming !== null ? 'PARTIAL' : trace.stale ? 'STALE' : 'OK',
     fetchedAt: failure !== null || trace.fetchedAtEpochMs === null ? null : toTimestamp(trace.fetchedAtEpochMs),
     age: failure !== null || trace.maxAgeMs === null ? null : toDuration(trace.maxAgeMs),
     requests: trace.requests,
     durationMs,
-    error: failure === null ? null : describeError(failure.error),
+    error: failure !== null ? describeError(failure.error) : shortcoming === null ? null : describeError(shortcoming),
   };
 }

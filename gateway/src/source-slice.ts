@@ -63,7 +63,7 @@ export async function readLocalSlice(
   const search = checkSliceArgs(args, context);
   const filter = parseDatasetFilter(args.filter);
   const trace = createCallTrace();
-  const startedAt = services.now();
+  const startedAt = services.monotonicMs();
   const catalog = source.info.source;
   try {
     const slice = await readSlice(
@@ -80,13 +80,13 @@ export async function readLocalSlice(
       hasNextPage: slice.hasNextPage,
       total: slice.total,
       totalIsExact: slice.totalIsExact,
-      report: createSourceReport(catalog, trace, services.now() - startedAt, null),
+      report: createSourceReport(catalog, trace, services.monotonicMs() - startedAt, null),
       fetchedAtEpochMs,
       failure: null,
     };
   } catch (error) {
     if (!isSourceFailure(error)) throw error;
-    return failedSlice(createSourceReport(catalog, trace, services.now() - startedAt, { error }), error);
+    return failedSlice(createSourceReport(catalog, trace, services.monotonicMs() - startedAt, { error }), error);
   }
 }
 

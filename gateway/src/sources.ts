@@ -4,6 +4,7 @@ import { createCallTrace } from '@civex/adapter-contract';
 import { createOpendatasoftAdapter, opendatasoftOptions } from '@civex/adapter-opendatasoft';
 import { REMOTE_SOURCE_KIND } from '@civex/config';
 import type { SourceConfig } from '@civex/config';
+import type { Clock } from '@civex/environment';
 import { HubError } from '@civex/errors';
 import { createSourceHttp } from '@civex/http';
 import type { HttpEnvironment, SourceHttp, SourceHttpOptions } from '@civex/http';
@@ -20,22 +21,22 @@ import { createRemoteSource } from './remote-source.ts';
 interface AdapterKind {
   /** Strict schema of the kind's own `options` in hub.yaml. */
   readonly options: z.ZodType;
-  create(config: SourceConfig, info: SourceInfo, http: SourceHttp, now: () => number): SourceAdapter;
+  create(config: SourceConfig, info: SourceInfo, http: SourceHttp, clock: Clock): SourceAdapter;
 }
 
 const KINDS: Readonly<Record<string, AdapterKind>> = {
   opendatasoft: {
     options: opendatasoftOptions,
-    create: ({ timeZone, options, urls }, info, http, now) =>
+    create: ({ timeZone, options, urls }, info, http, clock) =>
       createOpendatasoftAdapter(
         { info, timeZone, options: opendatasoftOptions.parse({ publicUrl: info.homepage ?? urls[0], ...options }) },
-        { http, now },
+        { http, clock },
       ),
   },
   ckan: {
     options: ckanOptions,
-    create: ({ timeZone, options, urls }, info, http, now) =>
-      createCkanAdapter({ info, baseUrl: urls[0], timeZone, options: ckanOptions.parse(options) }, { http, now }),
+    create: ({ timeZone, options, urls }, info, http, clock) =>
+      createCkanAdapter({ info, baseUrl: urls[0], timeZone, options: ckanOptions.parse(options) }, { http, clock }),
   },
 };
 
@@ -74,7 +75,7 @@ export function createHubSource(config: SourceConfig, environment: HttpEnvironme
   const build = (): NonNullable<typeof built> => {
     if (built === undefined) {
       const http = createSourceHttp(createHttpOptions(config), environment);
-      built = { http, adapter: kind.create(config, info, http, () => environment.now()) };
+      built = { http, adapter: kind.create(config, info, http, environment) };
     }
     return built;
   };

@@ -9,6 +9,7 @@ import type { AddressInfo } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { createGateway } from '@civex/gateway';
 import { defaultHubConfig } from '@civex/config';
+import { createSystemEnvironment } from '@civex/environment';
 import { createBenchPortals } from '@civex/sandbox';
 import { Agent, Pool, request } from 'undici';
 import { startServer } from '../../gateway/src/server.ts';
@@ -136,8 +137,7 @@ function benchConfig(urls: readonly string[], count = urls.length, maxBytes = 32
 }
 
 const environment = {
-  now: () => Date.now(),
-  random: Math.random,
+  ...createSystemEnvironment(),
   metrics: { upstream: () => {}, circuit: () => {} },
 };
 
@@ -154,7 +154,7 @@ async function serveHub(urls: readonly string[], maxBytes: number): Promise<void
     drainSeconds: 1,
     renderMetrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
     onRequest: () => {},
-    now: () => Date.now(),
+    environment,
   });
   answerStats(
     () => 0,

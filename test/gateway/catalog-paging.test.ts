@@ -4,7 +4,8 @@ import * as fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { fold, readPortal } from '../test-support/portal-truth.ts';
 import type { PortalEntry } from '../test-support/portal-truth.ts';
-import { NO_CACHE, startSandboxHub } from '../test-support/test-hub.ts';
+import { DATA_FOLDER, NO_CACHE, startSandboxHub } from '../test-support/test-hub.ts';
+import { createCursorForge } from '../test-support/cursor.ts';
 import type { Answer, GraphQLFault, TestHub, Variables } from '../test-support/test-hub.ts';
 
 interface Node {
@@ -254,8 +255,10 @@ describe('a cursor', () => {
   };
   const cursorOf = async (question: Question): Promise<string> =>
     (await readPage(question, 5, null)).pageInfo.endCursor ?? '';
-  const forge = (cursor: string, change: (parts: [number, string, Record<string, unknown>]) => unknown): string =>
-    Buffer.from(JSON.stringify(change(JSON.parse(Buffer.from(cursor, 'base64url').toString())))).toString('base64url');
+  const forge = (cursor: string, change: (parts: [number, string, Record<string, unknown>]) => unknown): string => {
+    const forged = createCursorForge(DATA_FOLDER, 'datasets');
+    return forged.seal(JSON.stringify(change(JSON.parse(forged.open(cursor)))));
+  };
 
   test('continues the question it was issued for', async () => {
     const first = await readPage({}, 5, null);
@@ -289,7 +292,9 @@ describe('a cursor', () => {
   test.each<[string, Question, (cursor: string) => string]>([
     ['empty', {}, () => ''],
     ['not base64', {}, () => '%%%'],
-    ['not JSON', {}, () => Buffer.from('{').toString('base64url')],
+    ['not sealed', {}, () => Buffer.from('{').toString('base64url')],
+    ['not JSON', {}, () => createCursorForge(DATA_FOLDER, 'datasets').seal('{')],
+    ['a cursor of records', {}, () => createCursorForge(DATA_FOLDER, 'records').seal('[1,"",{}]')],
     ['cut', {}, (cursor) => cursor.slice(0, -8)],
     ['of another version', {}, (cursor) => forge(cursor, ([, digest, places]) => [2, digest, places])],
     [

@@ -1,6 +1,7 @@
+import { createSystemEnvironment } from '@civex/environment';
 import { startSandbox } from '@civex/sandbox';
 import type { PortalFault, Sandbox } from '@civex/sandbox';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { withoutTimes } from '../test-support/answers.ts';
 import { REPORT, startSandboxHub } from '../test-support/test-hub.ts';
 import type { Report, TestHub } from '../test-support/test-hub.ts';
@@ -22,33 +23,37 @@ const QUESTION = `{ datasets(search: "cykel", first: 50) { totalCount totalIsExa
 
 let sandbox: Sandbox;
 let hub: TestHub;
+let nowMs = START;
 
 beforeAll(async () => {
   sandbox = await startSandbox();
 });
 afterAll(() => sandbox.close());
 beforeEach(async () => {
-  // The clock alone: timers, and with them every time limit, stay real.
-  vi.useFakeTimers({ toFake: ['Date'], now: START });
-  hub = await startSandboxHub(sandbox, {
+  nowMs = START;
+  const options = {
     source: {
       cache: { catalogSeconds: CATALOG_SECONDS, recordsSeconds: RECORDS_SECONDS, staleIfErrorSeconds: STALE_SECONDS },
       limits: { totalTimeoutMs: 1_000 },
     },
-  });
+  };
+  // The clocks alone: timers, and with them every time limit, stay real.
+  const clocks = { now: () => nowMs, monotonicMs: () => nowMs };
+  hub = await startSandboxHub(sandbox, options, { ...createSystemEnvironment(), ...clocks });
   // Nothing of what is asked here may be slow for being first.
   const warm = await startSandboxHub(sandbox);
   await warm.ask(QUESTION);
   await warm[Symbol.asyncDispose]();
 });
 afterEach(async () => {
-  vi.useRealTimers();
   await hub[Symbol.asyncDispose]();
   sandbox.portal('umea').setFault(null);
   await sandbox.portal('umea').restart();
 });
 
-const at = (seconds: number): void => void vi.setSystemTime(START + seconds * 1_000);
+const at = (seconds: number): void => {
+  nowMs = START + seconds * 1_000;
+};
 const reportOf = ({ datasets }: Data, id = 'umea'): Report | undefined =>
   datasets.sources.find(({ catalog }) => catalog === id);
 

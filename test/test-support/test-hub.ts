@@ -1,8 +1,12 @@
 import { defaultHubConfig } from '@civex/config';
 import type { HubConfig, HubLimits, SourceInput } from '@civex/config';
+import type { Environment } from '@civex/environment';
 import { adapterOptionSchemas, startHub } from '@civex/gateway';
 import type { RunningHub } from '@civex/gateway';
 import type { Sandbox, SandboxPortal } from '@civex/sandbox';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { request } from 'undici';
 
 /** A part of an answer that a test looks into without describing its type first. */
@@ -91,6 +95,10 @@ export function toSourceInput(
   };
 }
 
+/** Where the hubs of this test file keep what they must remember. */
+export const DATA_FOLDER = mkdtempSync(path.join(tmpdir(), 'civex-test-'));
+process.once('exit', () => rmSync(DATA_FOLDER, { recursive: true, force: true }));
+
 /** Every question reaches the portals; nothing old ever stands in. */
 export const NO_CACHE: SourceInput['cache'] = { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0 };
 
@@ -106,7 +114,7 @@ export function createConfig(
 ): HubConfig {
   const config = defaultHubConfig(
     portals.map((portal) => toSourceInput(portal, typeof source === 'function' ? source(portal.id) : source)),
-    { adapters: adapterOptionSchemas },
+    { adapters: adapterOptionSchemas, server: { dataFolder: DATA_FOLDER } },
   );
   return { ...config, limits: { ...config.limits, ...limits } };
 }
@@ -120,9 +128,15 @@ export interface TestHub extends AsyncDisposable {
 }
 
 /** A hub on a free port. */
-export async function startTestHub(config: HubConfig): Promise<TestHub> {
+export async function startTestHub(config: HubConfig, environment?: Environment): Promise<TestHub> {
   const log: string[] = [];
-  const hub = await startHub({ config, log: (line) => log.push(line), port: 0, host: '127.0.0.1' });
+  const hub = await startHub({
+    config,
+    log: (line) => log.push(line),
+    port: 0,
+    host: '127.0.0.1',
+    ...(environment === undefined ? {} : { environment }),
+  });
   return {
     url: hub.url,
     hub,
@@ -133,8 +147,12 @@ export async function startTestHub(config: HubConfig): Promise<TestHub> {
 }
 
 /** A hub over a sandbox's portals. */
-export function startSandboxHub(sandbox: Sandbox, options: ConfigOptions = {}): Promise<TestHub> {
-  return startTestHub(createConfig(sandbox.portals, options));
+export function startSandboxHub(
+  sandbox: Sandbox,
+  options: ConfigOptions = {},
+  environment?: Environment,
+): Promise<TestHub> {
+  return startTestHub(createConfig(sandbox.portals, options), environment);
 }
 
 export function clearRequests(sandbox: Sandbox): void {

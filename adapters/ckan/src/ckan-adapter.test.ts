@@ -66,7 +66,7 @@ function setUp(
       timeZone: 'America/Mexico_City',
       options: ckanOptions.parse(options),
     },
-    { http, now: () => clock.ms },
+    { http, clock: { now: () => clock.ms, monotonicMs: () => clock.ms } },
   );
   const call: Call = {
     signal: new AbortController().signal,

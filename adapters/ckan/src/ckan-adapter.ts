@@ -11,6 +11,7 @@ import type {
   SourceHealth,
   SourceInfo,
 } from '@civex/adapter-contract';
+import type { Clock } from '@civex/environment';
 import { HubError, isHubError } from '@civex/errors';
 import type { CacheClass, HttpAnswer, SourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, Queryable } from '@civex/model';
@@ -99,7 +100,7 @@ export function createCkanAdapter(
     readonly timeZone: string;
     readonly options: CkanOptions;
   },
-  deps: { readonly http: SourceHttp; readonly now: () => number },
+  deps: { readonly http: SourceHttp; readonly clock: Clock },
 ): SourceAdapter {
   const { info, baseUrl, options, timeZone } = config;
   const { source } = info;
@@ -203,7 +204,7 @@ export function createCkanAdapter(
 
   /** The register, asked once a day at most. A portal without one leaves licences unrecognised, which is what they are. */
   const needRegister = async (call: Call): Promise<void> => {
-    if (deps.now() < registerExpiresAtMs) return;
+    if (deps.clock.monotonicMs() < registerExpiresAtMs) return;
     try {
       register = await ask('license_list', 'register', {}, 'catalog', call, (result) => {
         const parsed = toLicenseRegister(result);
@@ -211,11 +212,11 @@ export function createCkanAdapter(
         return parsed;
       });
       registerGeneration++;
-      registerExpiresAtMs = deps.now() + REGISTER_KEPT_MS;
+      registerExpiresAtMs = deps.clock.monotonicMs() + REGISTER_KEPT_MS;
     } catch (error) {
       if (!isHubError(error) || error.code === 'CANCELLED' || call.signal.aborted) throw error;
       // The action is switched off on some portals; without it the id stays unrecognised.
-      registerExpiresAtMs = deps.now() + NO_REGISTER_KEPT_MS;
+      registerExpiresAtMs = deps.clock.monotonicMs() + NO_REGISTER_KEPT_MS;
     }
   };
 
@@ -493,15 +494,15 @@ export function createCkanAdapter(
   // -------------------------------------------------------------- health
 
   const checkHealth = async (call: Call): Promise<SourceHealth> => {
-    const startedAtMs = deps.now();
+    const startedAtMs = deps.clock.monotonicMs();
     const fq = toFilterQuery(options.datasetTypeFilter, null);
     try {
       const body = toPackageSearch({ q: null, fq, rows: 0, start: 0 });
       const datasetCount = await ask('package_search', 'count', body, 'none', call, readCount);
-      const latencyMs = deps.now() - startedAtMs;
+      const latencyMs = deps.clock.monotonicMs() - startedAtMs;
       return {
         state: latencyMs > SLOW_MS ? 'DEGRADED' : 'UP',
-        checkedAt: new Date(deps.now()).toISOString(),
+        checkedAt: new Date(deps.clock.now()).toISOString(),
         reason: null,
         latencyMs,
         datasetCount,
@@ -510,7 +511,7 @@ export function createCkanAdapter(
       if (call.signal.aborted || !isHubError(error)) throw error;
       return {
         state: 'DOWN',
-        checkedAt: new Date(deps.now()).toISOString(),
+        checkedAt: new Date(deps.clock.now()).toISOString(),
         reason: error.code,
         latencyMs: null,
         datasetCount: null,

@@ -1,6 +1,7 @@
 import type { Call, SourceAdapter } from '@civex/adapter-contract';
 import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { SourceHttp } from '@civex/http';
+import { createSystemEnvironment } from '@civex/environment';
 import { createSourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, RecordValue } from '@civex/model';
 import { createPredicate } from '@civex/query';
@@ -56,7 +57,7 @@ beforeAll(async () => {
         },
         cache: { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0, maxBytes: 1_000_000 },
       },
-      { now: Date.now, random: () => 0.5, metrics: { upstream: () => {}, circuit: () => {} } },
+      { ...createSystemEnvironment(), metrics: { upstream: () => {}, circuit: () => {} } },
     );
     const adapter = createCkanAdapter(
       {
@@ -73,7 +74,7 @@ beforeAll(async () => {
         timeZone: ZONES[portal.id] ?? expect.fail(`no zone for ${portal.id}`),
         options: ckanOptions.parse({}),
       },
-      { http, now: Date.now },
+      { http, clock: createSystemEnvironment() },
     );
     const datasets: Dataset[] = [];
     for (let after: string | null = null, pages = 0; pages === 0 || after !== null; pages++) {

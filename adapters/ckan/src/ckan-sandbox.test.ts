@@ -1,6 +1,7 @@
 import type { Call, SourceAdapter } from '@civex/adapter-contract';
 import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { SourceHttp } from '@civex/http';
+import { createSystemEnvironment } from '@civex/environment';
 import { createSourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, RecordValue } from '@civex/model';
 import type { Predicate, RecordFilter, SortKey } from '@civex/query';
@@ -160,7 +161,7 @@ beforeAll(async () => {
       },
       cache: { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0, maxBytes: 1_000_000 },
     },
-    { now: Date.now, random: () => 0.5, metrics: { upstream: () => {}, circuit: () => {} } },
+    { ...createSystemEnvironment(), metrics: { upstream: () => {}, circuit: () => {} } },
   );
   adapter = createCkanAdapter(
     {
@@ -177,7 +178,7 @@ beforeAll(async () => {
       timeZone: 'America/Mexico_City',
       options: ckanOptions.parse({ licenseRegister: 'none' }),
     },
-    { http, now: Date.now },
+    { http, clock: createSystemEnvironment() },
   );
 });
 

@@ -1,5 +1,6 @@
 import { describeAdapterContract } from '@civex/adapter-testkit';
 import { createCallTrace } from '@civex/adapter-contract';
+import { createSystemEnvironment } from '@civex/environment';
 import { createSourceHttp } from '@civex/http';
 import { startSandbox } from '@civex/sandbox';
 import type { SandboxPortal } from '@civex/sandbox';
@@ -63,7 +64,7 @@ for (const id of ['mexico-city', 'nouvelle-aquitaine'])
         // An answer from a cache would hide a portal that hangs.
         cache: { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0, maxBytes: 0 },
       },
-      { now: Date.now, random: () => 0.5, metrics: { upstream: () => {}, circuit: () => {} } },
+      { ...createSystemEnvironment(), metrics: { upstream: () => {}, circuit: () => {} } },
     );
     const localIds = await listIds(portal);
     return {
@@ -82,7 +83,7 @@ for (const id of ['mexico-city', 'nouvelle-aquitaine'])
           timeZone: 'UTC',
           options: ckanOptions.parse({}),
         },
-        { http, now: Date.now },
+        { http, clock: createSystemEnvironment() },
       ),
       truth: { localIds, records: (localId) => recordsOf(portal, localId) },
       portal: {

@@ -9,6 +9,7 @@ import type {
   SourceHealth,
   SourceInfo,
 } from '@civex/adapter-contract';
+import type { Clock } from '@civex/environment';
 import { HubError, isHubError } from '@civex/errors';
 import type { HttpAnswer, HttpRequest, SourceHttp } from '@civex/http';
 import { decodeUtf8, parseJsonLossless } from '@civex/model';
@@ -117,7 +118,7 @@ const QUOTA_CODES: ReadonlySet<unknown> = new Set([10_002, 10_005]);
 /** @param config.timeZone IANA zone of the portal's times that carry none. */
 export function createOpendatasoftAdapter(
   config: { readonly info: SourceInfo; readonly timeZone: string; readonly options: OpendatasoftOptions },
-  deps: { readonly http: SourceHttp; now(): number },
+  deps: { readonly http: SourceHttp; readonly clock: Clock },
 ): SourceAdapter {
   const { info, timeZone, options } = config;
   const { http } = deps;
@@ -527,14 +528,14 @@ export function createOpendatasoftAdapter(
     catalog,
     records,
     async checkHealth(call): Promise<SourceHealth> {
-      const started = deps.now();
+      const startedMs = deps.clock.monotonicMs();
       const done = (state: SourceHealth['state'], reason: string | null, datasetCount: number | null): SourceHealth => {
-        const now = deps.now();
-        return { state, checkedAt: new Date(now).toISOString(), reason, latencyMs: now - started, datasetCount };
+        const latencyMs = deps.clock.monotonicMs() - startedMs;
+        return { state, checkedAt: new Date(deps.clock.now()).toISOString(), reason, latencyMs, datasetCount };
       };
       try {
         const total = await readTotal(readCatalog([['limit', '1']], 'none', call));
-        return done(deps.now() - started > SLOW_MS ? 'DEGRADED' : 'UP', null, total);
+        return done(deps.clock.monotonicMs() - startedMs > SLOW_MS ? 'DEGRADED' : 'UP', null, total);
       } catch (error) {
         if (call.signal.aborted) throw error;
         return done('DOWN', isHubError(error) ? error.code : 'INTERNAL', null);

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { Call, RecordsFacet, SourceAdapter } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
+import { createSystemEnvironment } from '@civex/environment';
 import { createSourceHttp } from '@civex/http';
 import type { SourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, RecordValue } from '@civex/model';
@@ -169,7 +170,7 @@ const connect = (baseUrl: string): SourceHttp =>
       },
       cache: { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0, maxBytes: 1_000_000 },
     },
-    { now: Date.now, random: () => 0.5, metrics: { upstream: () => {}, circuit: () => {} } },
+    { ...createSystemEnvironment(), metrics: { upstream: () => {}, circuit: () => {} } },
   );
 
 const adapt = (client: SourceHttp, homepage: string): SourceAdapter =>
@@ -187,7 +188,7 @@ const adapt = (client: SourceHttp, homepage: string): SourceAdapter =>
       timeZone: 'Europe/Paris',
       options: { apiVersion: 'v2.1' },
     },
-    { http: client, now: Date.now },
+    { http: client, clock: createSystemEnvironment() },
   );
 
 const datasetOf = async (localId: string): Promise<Dataset> => {

@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { createCallTrace, wholeScan } from '@civex/adapter-contract';
 import type { Call, SourceAdapter } from '@civex/adapter-contract';
+import { createSystemEnvironment } from '@civex/environment';
 import { createSourceHttp } from '@civex/http';
 import type { SourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, Queryable, RecordValue } from '@civex/model';
@@ -57,12 +58,12 @@ beforeAll(async () => {
         },
         cache: { catalogSeconds: 60, recordsSeconds: 0, staleIfErrorSeconds: 0, maxBytes: 10_000_000 },
       },
-      { now: Date.now, random: () => 0.5, metrics: { upstream: () => {}, circuit: () => {} } },
+      { ...createSystemEnvironment(), metrics: { upstream: () => {}, circuit: () => {} } },
     );
     const info = { source: id, kind: 'opendatasoft', title: id, homepage: portal.baseUrl, country: null, region: null };
     const adapter = createOpendatasoftAdapter(
       { info: { ...info, languages: [language] }, timeZone, options: { apiVersion: 'v2.1' } },
-      { http, now: Date.now },
+      { http, clock: createSystemEnvironment() },
     );
     const datasets: Dataset[] = [];
     let after: string | null = null;

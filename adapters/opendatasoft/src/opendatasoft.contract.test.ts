@@ -1,5 +1,6 @@
 import { describeAdapterContract } from '@civex/adapter-testkit';
 import { createCallTrace } from '@civex/adapter-contract';
+import { createSystemEnvironment } from '@civex/environment';
 import { createSourceHttp } from '@civex/http';
 import { startSandbox } from '@civex/sandbox';
 import type { SandboxPortal } from '@civex/sandbox';
@@ -59,7 +60,7 @@ for (const id of ['umea', 'leicester'])
         // An answer from a cache would hide a portal that hangs.
         cache: { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0, maxBytes: 0 },
       },
-      { now: Date.now, random: () => 0.5, metrics: { upstream: () => {}, circuit: () => {} } },
+      { ...createSystemEnvironment(), metrics: { upstream: () => {}, circuit: () => {} } },
     );
     const localIds = await listIds(portal);
     return {
@@ -77,7 +78,7 @@ for (const id of ['umea', 'leicester'])
           timeZone: 'UTC',
           options: opendatasoftOptions.parse({}),
         },
-        { http, now: Date.now },
+        { http, clock: createSystemEnvironment() },
       ),
       truth: { localIds, records: (localId) => recordsOf(portal, localId) },
       portal: {

@@ -3,6 +3,7 @@ import { HubError } from '@civex/errors';
 import { encodeDatasetId } from '@civex/model';
 import type { Dataset } from '@civex/model';
 import type { RecordDoor, RecordResult } from '@civex/records';
+import { createCursorSeal, CURSOR_KEY_BYTES } from '../cursor-seal.ts';
 import type { HubServices, LocalSource } from '../context.ts';
 
 /** Datasets of a source that lives in memory, with every field filled or null by turns. */
@@ -129,7 +130,7 @@ export function createFakeSource(source: string, count: number, overrides: Parti
         sourceOrder: null,
         maxPageSize: 100,
         maxWindow: null,
-          scanOrder: 'none',
+        scanOrder: 'none',
       }),
       fetchWindow: () => Promise.reject(new Error('not asked here')),
       async *scan() {},
@@ -146,6 +147,7 @@ const ANSWER: RecordResult = {
   endCursor: 'c',
   totalCount: 1,
   totalIsExact: true,
+  duplicates: 0,
   plan: { pushed: null, residual: null, requests: 1, scannedRecords: 1, portalQuery: ['q'] },
 };
 
@@ -162,7 +164,9 @@ export function createFakeServices(
   return {
     door,
     limits: { requestTimeoutMs: 1_000, maxFirst: 1_000, maxIds: 500, maxScanned: 1_000, maxDescribed: 10 },
+    cursorSeal: createCursorSeal(new Uint8Array(CURSOR_KEY_BYTES), 'datasets'),
     now: () => 1_772_323_200_000,
+    monotonicMs: () => 1_772_323_200_000,
     fastLane,
   };
 }

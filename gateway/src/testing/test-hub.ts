@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import type { Socket } from 'node:net';
 import { defaultHubConfig } from '@civex/config';
 import type { HubConfig, HubLimits, SourceConfig } from '@civex/config';
+import { createSystemEnvironment } from '@civex/environment';
 import { createGateway } from '../create-gateway.ts';
 import type { Gateway, GatewayOptions } from '../create-gateway.ts';
 import { startServer } from '../server.ts';
@@ -12,6 +13,8 @@ import { createFakeSource } from './fake-source.ts';
 import type { FakeSource } from './fake-source.ts';
 
 const NOW = 1_772_323_200_000;
+/** Both clocks stand still. */
+const ENVIRONMENT = { ...createSystemEnvironment(), now: () => NOW, monotonicMs: () => NOW };
 
 export function testConfig(ids: readonly string[], limits: Partial<HubLimits> = {}): HubConfig {
   const config = defaultHubConfig(ids.map((id) => ({ id, adapter: 'fake', url: 'https://portal.invalid' })));
@@ -26,7 +29,9 @@ export interface TestGateway {
   readonly masked: unknown[];
 }
 
-export interface TestGatewayOptions extends Partial<Pick<GatewayOptions, 'extensions' | 'fastLane' | 'serves'>> {
+export interface TestGatewayOptions extends Partial<
+  Pick<GatewayOptions, 'cursorKey' | 'extensions' | 'fastLane' | 'serves'>
+> {
   /** Default `a` and `b`, five datasets each. */
   readonly config?: HubConfig;
   readonly createSource?: (config: SourceConfig) => FakeSource;
@@ -40,7 +45,7 @@ export function createTestGateway(options: TestGatewayOptions = {}): TestGateway
   const gateway = createGateway({
     ...rest,
     config,
-    environment: { now: () => NOW, random: () => 0, metrics: { upstream() {}, circuit() {} } },
+    environment: { ...ENVIRONMENT, metrics: { upstream() {}, circuit() {} } },
     reportError: (error) => masked.push(error),
     onCapabilityLost() {},
     createSource(sourceConfig) {
@@ -125,7 +130,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     drainSeconds: drainSeconds ?? 20,
     renderMetrics: renderMetrics ?? (() => Promise.resolve({ contentType: 'text/plain', text: 'up 1\n' })),
     onRequest: (outcome) => outcomes.push(outcome),
-    now: () => NOW,
+    environment: ENVIRONMENT,
   });
   const port = Number(new URL(server.url).port);
 

@@ -22,7 +22,10 @@ export interface CallTrace {
 /** What one call may use. Holds no token: an adapter never learns who the caller is. */
 export interface Call {
   readonly signal: AbortSignal;
-  /** Wall-clock time after which nobody waits for the answer any more. */
+  /**
+   * Time after which nobody waits for the answer any more, on the environment's monotonic clock (`monotonicMs`). Never
+   * compare it with the wall clock, which may step.
+   */
   readonly deadlineEpochMs: number;
   readonly requestId: string;
   readonly trace: CallTrace;

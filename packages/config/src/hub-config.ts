@@ -11,6 +11,11 @@ export interface ServerConfig {
   readonly port: number;
   /** Serves GraphiQL to browsers. Default true. */
   readonly graphiql: boolean;
+  /**
+   * Folder for what the hub must remember, the key its cursors are sealed with among it; made when it is missing. A
+   * relative path is taken from where the hub is started. Default `.civex`. `CIVEX_DATA` overrides it.
+   */
+  readonly dataFolder: string;
 }
 
 /** What one caller's request may cost. */
@@ -189,6 +194,7 @@ export const serverSchema = z.strictObject({
     .default('127.0.0.1'),
   port: integer(0, 65_535, 4_000),
   graphiql: z.boolean().default(true),
+  dataFolder: label(1_000).default('.civex'),
 }) satisfies z.ZodType<ServerConfig>;
 
 const hubLimitsSchema = z.strictObject({

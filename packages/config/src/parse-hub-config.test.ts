@@ -9,7 +9,7 @@ import { defaultHubConfig, parseHubConfig } from './parse-hub-config.ts';
 describe('a complete configuration', () => {
   test('three lines make a source with every default filled in', () => {
     const { server, limits, sources } = parse(minimal);
-    expect(server).toEqual({ host: '127.0.0.1', port: 4_000, graphiql: true });
+    expect(server).toEqual({ host: '127.0.0.1', port: 4_000, graphiql: true, dataFolder: '.civex' });
     expect(limits).toMatchObject({ requestTimeoutMs: 15_000, scanRecords: 50_000, drainSeconds: 20 });
     expect(sources).toEqual([
       {
@@ -55,6 +55,7 @@ describe('a complete configuration', () => {
       port: 0,
       host: '::1',
       graphiql: true,
+      dataFolder: '.civex',
     });
   });
 

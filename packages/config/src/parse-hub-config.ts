@@ -13,7 +13,7 @@ import { withSecretHeaders } from './secret-headers.ts';
 export interface ParseHubConfigOptions {
   /** Name of the file for faults. Not opened. */
   readonly file: string;
-  /** Environment variables: `CIVEX_HOST`, `CIVEX_PORT` and those that `apiKeyEnv` names. */
+  /** Environment variables: `CIVEX_HOST`, `CIVEX_PORT`, `CIVEX_DATA` and those that `apiKeyEnv` names. */
   readonly env: Environment;
   /** Adapter kind to the strict schema of that kind's `options`. The kind `civex` is known in any case. */
   readonly adapters: AdapterSchemas;
@@ -78,7 +78,7 @@ function readEnvironment(env: Environment, faults: ConfigFault[]): Partial<Serve
   const report = (path: string, problem: string, remedy: string): void => {
     faults.push({ file: 'environment', line: null, column: null, path, problem, remedy });
   };
-  const overrides: { host?: string; port?: number } = {};
+  const overrides: { host?: string; port?: number; dataFolder?: string } = {};
   const host = env['CIVEX_HOST'];
   if (host !== undefined) {
     if (serverSchema.shape.host.safeParse(host).success) overrides.host = host;
@@ -88,6 +88,11 @@ function readEnvironment(env: Environment, faults: ConfigFault[]): Partial<Serve
   if (port !== undefined) {
     if (/^(0|[1-9]\d{0,4})$/.test(port) && Number(port) <= 65_535) overrides.port = Number(port);
     else report('CIVEX_PORT', 'is not a TCP port', 'A whole number from 0 to 65535, or unset it.');
+  }
+  const dataFolder = env['CIVEX_DATA'];
+  if (dataFolder !== undefined) {
+    if (serverSchema.shape.dataFolder.safeParse(dataFolder).success) overrides.dataFolder = dataFolder;
+    else report('CIVEX_DATA', 'is not a path', 'For example /var/lib/civex, or unset it.');
   }
   return overrides;
 }

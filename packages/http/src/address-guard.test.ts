@@ -1,8 +1,9 @@
+import { createSystemEnvironment, type Resolve } from '@civex/environment';
 import { describe, expect, test } from 'vitest';
 import { existsSync, readFileSync } from 'node:fs';
 import type { LookupAddress } from 'node:dns';
 import { isIP } from 'node:net';
-import { createAddressGuard, createGuardedLookup, isAddressAdmitted, type Resolve } from './address-guard.ts';
+import { createAddressGuard, createGuardedLookup, isAddressAdmitted } from './address-guard.ts';
 import { createClient, callFor, GET, message, optionsFor, serveRaw, textOf } from './testing.ts';
 import { createSourceHttp } from './source-http.ts';
 
@@ -179,10 +180,10 @@ describe('a client', () => {
 
   test('uses the system resolver under the same rule', async () => {
     await using server = await ok();
-    const environment = { now: Date.now, random: () => 0, metrics: { upstream: () => {}, circuit: () => {} } };
+    const environment = { ...createSystemEnvironment(), metrics: { upstream: () => {}, circuit: () => {} } };
     const options = optionsFor(`http://localhost:${server.port}`, { allowedPrivateCidrs: ['10.0.0.0/8'] });
     await using http = createSourceHttp(options, environment);
-    await expect(http.read(GET, textOf, callFor({ ...environment, advance: () => {} }))).rejects.toMatchObject({
+    await expect(http.read(GET, textOf, callFor(environment))).rejects.toMatchObject({
       code: 'SOURCE_REJECTED',
     });
     expect(server.openSockets()).toBe(0);

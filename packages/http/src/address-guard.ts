@@ -1,3 +1,4 @@
+import type { Resolve } from '@civex/environment';
 import { HubError } from '@civex/errors';
 import ipaddr from 'ipaddr.js';
 import { isIP, type LookupFunction } from 'node:net';
@@ -64,17 +65,6 @@ export function createAddressGuard(allowedPrivateCidrs: readonly string[]): Addr
 export function isAddressAdmitted(kind: AddressKind, protocol: string): boolean {
   return kind === 'private' || (kind === 'public' && protocol === 'https:');
 }
-
-interface ResolvedAddress {
-  readonly address: string;
-  readonly family: number;
-}
-
-/** Answers all addresses of a name. */
-export type Resolve = (
-  hostname: string,
-  done: (error: Error | null, addresses: readonly ResolvedAddress[]) => void,
-) => void;
 
 /**
  * A lookup for `net.connect` that hands out a name's addresses only when every one of them is admitted: one private

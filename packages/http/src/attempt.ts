@@ -1,11 +1,12 @@
 import type { HubError } from '@civex/errors';
 import { isHubError } from '@civex/errors';
 import type { Dispatcher } from 'undici';
-import { isConnectError, isProtocolFault, type Base, type Link } from './bases.ts';
+import type { Base } from './bases.ts';
 import type { Cancellation } from './cancellation.ts';
 import { decodeStream, decodeWhole, parseEncodings, type Encoding } from './decode.ts';
 import type { Faults } from './faults.ts';
 import type { SlotEnd } from './limiter.ts';
+import { isConnectError, isProtocolFault, type Connection, type LinkRequest } from './link.ts';
 import type { RateWatch } from './rate-watch.ts';
 
 type Body = Dispatcher.ResponseData['body'];
@@ -49,14 +50,6 @@ export interface AttemptTools {
   readonly faults: Faults;
   readonly rateWatch: RateWatch;
   readonly maxAnswerBytes: number;
-}
-
-export interface Outgoing {
-  readonly method: 'GET' | 'POST';
-  readonly path: string;
-  /** Name, value, name, value ... */
-  readonly headers: string[];
-  readonly body: string | null;
 }
 
 /** Statuses whose body nobody reads. */
@@ -161,15 +154,14 @@ type Head =
       readonly wire: Uint8Array | null;
       /** Set when the body is left to the caller. */
       readonly open: Body | null;
-      /** Of the link, when the head of the answer had come. */
-      readonly faultsBefore: number;
+      readonly connection: Connection;
     };
 
 const EMPTY = new Uint8Array(0);
 
 function exchange(
   base: Base,
-  outgoing: Outgoing,
+  outgoing: LinkRequest,
   leaveOpen: boolean,
   cancellation: Cancellation,
   { faults, rateWatch, maxAnswerBytes }: AttemptTools,
@@ -179,27 +171,44 @@ function exchange(
       resolve({ kind: 'error', error: cancellation.reason, stage: 'head' });
       return;
     }
-    const { method, path, headers, body: payload } = outgoing;
-    base.link.pool.request({ method, path, headers, body: payload, signal: cancellation }, (error, data) => {
+    const connection = base.link.take();
+    let stage: 'head' | 'body' = 'head';
+    /** Breaks off: nothing of this connection can be used again. */
+    const fail = (error: Error) => {
+      cancellation.off('abort', onAbort);
+      connection.destroy(error);
+      resolve({ kind: 'error', error, stage });
+    };
+    // At once, whatever the connection waits for.
+    const onAbort = () => fail(cancellation.reason ?? faults.cancelled());
+    cancellation.once('abort', onAbort);
+    connection.request(outgoing, (error, data) => {
       if (error !== null) {
-        resolve({ kind: 'error', error: cancellation.reason ?? error, stage: 'head' });
+        fail(cancellation.reason ?? error);
         return;
       }
+      stage = 'body';
       const { statusCode: status, body } = data;
       const answerHeaders = flatten(data.headers);
-      const faultsBefore = base.link.protocolFaults;
-      const drop = (reason: HubError) => {
-        body.on('error', noop).destroy();
-        resolve({ kind: 'error', error: reason, stage: 'body' });
+      const land = (wire: Uint8Array | null, open: Body | null, encodings: readonly Encoding[]) => {
+        cancellation.off('abort', onAbort);
+        resolve({ kind: 'head', status, headers: answerHeaders, encodings, wire, open, connection });
       };
-      const land = (wire: Uint8Array | null, open: Body | null, encodings: readonly Encoding[]) =>
-        resolve({ kind: 'head', status, headers: answerHeaders, encodings, wire, open, faultsBefore });
+      if (cancellation.reason !== null) {
+        body.on('error', noop);
+        return;
+      }
 
       if (WITHOUT_BODY.has(status)) {
-        body.on('error', noop).destroy();
+        body.on('error', noop);
+        connection.destroy(new Error('body not wanted'));
         land(null, null, []);
         return;
       }
+      const drop = (reason: HubError) => {
+        body.on('error', noop);
+        fail(reason);
+      };
       const carriesResult = status >= 200 && status < 300 && !NEVER_A_BODY.has(status);
       const encodings = NEVER_A_BODY.has(status) ? [] : parseEncodings(answerHeaders['content-encoding']);
       const transferEncoding = answerHeaders['transfer-encoding'];
@@ -233,29 +242,30 @@ function exchange(
       const unwatch = rateWatch.watch({
         readBytes: () => bytes,
         isAwaited: () => true,
-        onHung: () => body.destroy(faults.timedOut()),
+        onHung: () => fail(faults.timedOut()),
       });
       body.on('data', (chunk: Uint8Array) => {
         bytes += chunk.byteLength;
-        if (bytes > maxAnswerBytes) body.destroy(faults.tooLarge());
+        if (bytes > maxAnswerBytes) fail(faults.tooLarge());
         else chunks.push(chunk);
       });
       body.on('end', () => {
         unwatch();
+        connection.release(answerHeaders['keep-alive']);
         const [only = EMPTY] = chunks;
         land(chunks.length <= 1 ? only : Buffer.concat(chunks, bytes), null, encodings);
       });
       body.on('error', (bodyError: Error) => {
         unwatch();
-        resolve({ kind: 'error', error: cancellation.reason ?? bodyError, stage: 'body' });
+        fail(cancellation.reason ?? bodyError);
       });
     });
   });
 }
 
-function openBody(link: Link, head: Extract<Head, { kind: 'head' }>, body: Body): OpenBody {
-  const { headers, encodings, faultsBefore } = head;
+function openBody({ headers, encodings, connection }: Extract<Head, { kind: 'head' }>, body: Body): OpenBody {
   let wireBytes = 0;
+  let isOver = false;
   async function* wire(): AsyncGenerator<Uint8Array> {
     for await (const chunk of body) {
       // A body without `setEncoding` yields bytes.
@@ -266,14 +276,21 @@ function openBody(link: Link, head: Extract<Head, { kind: 'head' }>, body: Body)
   }
   // A body that fails while nobody reads would otherwise end the process.
   body.on('error', noop);
+  body.on('end', () => {
+    if (isOver) return;
+    isOver = true;
+    connection.release(headers['keep-alive']);
+  });
   return {
     kind: 'open',
     chunks: decodeStream(wire(), encodings),
     wireBytes: () => wireBytes,
-    // Which connection it was is not known: one that broke off during the stream condemns it.
-    hasExcess: () => lengthIsClaimed(headers) && link.protocolFaults !== faultsBefore,
+    hasExcess: () => lengthIsClaimed(headers) && connection.hasFaulted,
     close: () => {
       body.destroy();
+      if (isOver) return;
+      isOver = true;
+      connection.destroy(new Error('body not wanted'));
     },
   };
 }
@@ -295,7 +312,7 @@ export function toStreamError(error: unknown, faults: Faults): HubError {
  */
 export async function attempt(
   base: Base,
-  outgoing: Outgoing,
+  outgoing: LinkRequest,
   leaveOpen: boolean,
   cancellation: Cancellation,
   tools: AttemptTools,
@@ -303,10 +320,10 @@ export async function attempt(
   const head = await exchange(base, outgoing, leaveOpen, cancellation, tools);
   if (head.kind === 'error') return toFailed(head.error, head.stage, tools.faults);
   const { status, headers, wire, open } = head;
-  if (open !== null) return openBody(base.link, head, open);
+  if (open !== null) return openBody(head, open);
   if (wire === null) return { kind: 'answer', status, headers, body: null };
-  // The parser refuses what follows a body in the same turn in which the body ended: then its length was a lie.
-  if (base.link.hasJustFaulted && lengthIsClaimed(headers)) return failed(tools.faults.malformed());
+  // The parser refuses what follows a body when it comes with the body: then its length was a lie.
+  if (head.connection.hasFaulted && lengthIsClaimed(headers)) return failed(tools.faults.malformed());
   if (head.encodings.length === 0) return { kind: 'answer', status, headers, body: wire };
   try {
     const body = await decodeWhole(wire, head.encodings, tools.maxAnswerBytes, cancellation, tools.faults);

@@ -96,11 +96,18 @@ describe('a fresh answer', () => {
     expect(await http.read(RECORDS, textOf, callFor(clock))).toBe('200 {"n":2}');
   });
 
-  test('is not used when the clock stepped back behind it', async () => {
+  test.each([-3_600_000, 3_600_000])('is as old as it is when the wall clock steps by %i ms', async (stepMs) => {
     await using portal = await serveCounted();
-    await portal.http.read(RECORDS, textOf, callFor(portal.clock));
-    portal.clock.advance(-3_600_000);
-    expect(await portal.http.read(RECORDS, textOf, callFor(portal.clock))).toBe('200 {"n":2}');
+    const { http, clock } = portal;
+    const fetchedAtEpochMs = clock.now();
+    await http.read(RECORDS, textOf, callFor(clock));
+    clock.step(stepMs);
+    clock.advance(9_999);
+    const call = callFor(clock);
+    expect(await http.read(RECORDS, textOf, call)).toBe('200 {"n":1}');
+    expect(call.trace).toEqual({ requests: 0, maxAgeMs: 9_999, stale: false, fetchedAtEpochMs });
+    clock.advance(1);
+    expect(await http.read(RECORDS, textOf, callFor(clock))).toBe('200 {"n":2}');
   });
 
   test('makes the trace tell the greatest age of several', async () => {

@@ -1,6 +1,8 @@
+import { createSystemEnvironment } from '@civex/environment';
 import { createMetrics } from '@civex/telemetry';
 import { describe, expect, test } from 'vitest';
-import { createServer } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer } from 'node:net';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 import { createSourceHttp } from './source-http.ts';
 import {
@@ -55,7 +57,12 @@ describe('a request', () => {
     await using server = await serveRaw((socket) => socket.write(message('{}')));
     const metrics = createMetrics();
     const clock = createTestClock();
-    await using http = createSourceHttp(optionsFor(server.url), { now: clock.now, random: () => 0, metrics });
+    await using http = createSourceHttp(optionsFor(server.url), {
+      ...createSystemEnvironment(),
+      now: clock.now,
+      monotonicMs: clock.monotonicMs,
+      metrics,
+    });
     await http.read(GET, textOf, callFor(clock));
     expect(await metrics.render()).toContain('civex_upstream_requests_total{source="paris",outcome="ok"} 1');
   });
@@ -362,18 +369,45 @@ describe('a connection', () => {
     await expect(http.read(GET, textOf, callFor(clock))).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
   });
 
-  test('that comes about after the connect timeout is closed unused', async () => {
+  test('whose address is learned after the connect timeout is not made', async () => {
     await using server = await serveRaw((socket) => socket.write(message('{}')));
+    let learn = () => {};
     const { http, clock } = createClient(
       `http://portal.example:${server.port}`,
       { limits: { connectTimeoutMs: 20, retryBudget: 0 } },
-      { resolve: (_name, done) => setTimeout(() => done(null, [{ address: '127.0.0.1', family: 4 }]), 60) },
+      { resolve: (_name, done) => (learn = () => done(null, [{ address: '127.0.0.1', family: 4 }])) },
     );
     await using _ = http;
     await expect(http.read(GET, textOf, callFor(clock))).rejects.toMatchObject({ code: 'SOURCE_TIMEOUT' });
-    while (server.connections() === 0) await new Promise(setImmediate);
-    await server.whenIdle();
-    expect(server.requests).toEqual([]);
+    learn();
+    await connectTo(server.port);
+    expect(server.connections()).toBe(1);
+  });
+
+  test('that is being made is given up, and its slot free, once its caller has gone', async () => {
+    await using server = await serveRaw((socket) => socket.write(message('{}')));
+    const waiting: (() => void)[] = [];
+    const { http, clock } = createClient(
+      `http://portal.example:${server.port}`,
+      { limits: { maxConcurrent: 1 } },
+      {
+        resolve: (_name, done) => {
+          const answer = () => done(null, [{ address: '127.0.0.1', family: 4 }]);
+          if (waiting.push(answer) > 1) answer();
+        },
+      },
+    );
+    await using _ = http;
+    const call = callFor(clock);
+    const reading = http.read(GET, textOf, call);
+    call.abort();
+    await expect(reading).rejects.toMatchObject({ code: 'CANCELLED' });
+    await new Promise(setImmediate);
+    expect(http.state().inFlight).toBe(0);
+    expect(await http.read(GET, textOf, callFor(clock))).toBe('200 {}');
+    for (const answer of waiting) answer();
+    await connectTo(server.port);
+    expect(server.connections()).toBe(2);
   });
 
   test('whose TLS handshake stalls is given up at the connect timeout', async () => {
@@ -404,7 +438,7 @@ describe('a connection', () => {
 
 describe('a caller who goes away', () => {
   test('is told so and the socket is closed', async () => {
-    const call = callFor({ now: () => 0, advance: () => {} });
+    const call = callFor({ monotonicMs: () => 0 });
     await using server = await serveRaw((socket) => {
       socket.write(message(BODY).subarray(0, 100));
       call.abort();
@@ -461,6 +495,17 @@ describe('a caller who goes away', () => {
 });
 
 describe('closing', () => {
+  test('ends when the peer has closed the connections before', async () => {
+    await using server = await serveRaw((socket) => socket.write(message('{}')));
+    const { http, clock } = createClient(server.url);
+    await http.read(GET, textOf, callFor(clock));
+    expect(server.openSockets()).toBe(1);
+    server.closeSockets();
+    await server.whenIdle();
+    await new Promise(setImmediate);
+    await http[Symbol.asyncDispose]();
+  });
+
   test('ends what is under way, what is queued, and every socket', async () => {
     await using server = await serveRaw(() => {});
     const { http, clock } = createClient(server.url, { limits: { maxConcurrent: 1, retryBudget: 0.1 } });
@@ -478,6 +523,14 @@ describe('closing', () => {
     expect(server.requests).toHaveLength(1);
   });
 });
+
+/** What was connected before has been counted when this connection stands. */
+async function connectTo(port: number): Promise<void> {
+  const socket = connect(port, '127.0.0.1');
+  await once(socket, 'connect');
+  socket.destroy();
+  await once(socket, 'close');
+}
 
 async function freePort(): Promise<number> {
   const server = await serveRaw(() => {});

@@ -1,3 +1,4 @@
+import type { Timers } from '@civex/environment';
 import type { Cancellation } from './cancellation.ts';
 
 /** How the request that held a slot ended. `shed`: a sign that the portal has too much to do. */
@@ -31,7 +32,7 @@ const DECREASE = 0.5;
  * top and halves on a sign of overload; each good answer that finds it at least half used adds 1/limit.
  * One round of requests halves it once: those begun before the last cut do not cut again.
  */
-export function createLimiter(maxConcurrent: number, maxQueued: number, full: () => Error): Limiter {
+export function createLimiter(maxConcurrent: number, maxQueued: number, full: () => Error, timers: Timers): Limiter {
   let limit = maxConcurrent;
   let inFlight = 0;
   let issued = 0;
@@ -78,7 +79,7 @@ export function createLimiter(maxConcurrent: number, maxQueued: number, full: ()
         };
         const onAbort = () => leave(cancellation.reason);
         const settle = () => {
-          clearTimeout(timer);
+          timers.clearTimer(timer);
           cancellation.off('abort', onAbort);
         };
         const waiter: Waiter = {
@@ -91,7 +92,7 @@ export function createLimiter(maxConcurrent: number, maxQueued: number, full: ()
             reject(reason);
           },
         };
-        const timer = setTimeout(() => leave(null), maxWaitMs);
+        const timer = timers.setTimer(() => leave(null), maxWaitMs);
         cancellation.once('abort', onAbort);
         queue.push(waiter);
       });

@@ -124,6 +124,47 @@ describe('Retry-After', () => {
     expect(served).toBe(1);
   });
 
+  test('of a 429 holds for later calls too, which are told how long', async () => {
+    await using server = await serveInTurn(status(429, { 'retry-after': '30' }), ok);
+    const { http, clock } = createClient(server.url);
+    await using _ = http;
+    await expect(http.read(GET, textOf, callFor(clock))).rejects.toMatchObject({ code: 'SOURCE_OVERLOADED' });
+    clock.advance(10_000);
+    const call = callFor(clock);
+    await expect(http.read({ ...GET, path: '/y' }, textOf, call)).rejects.toMatchObject({
+      code: 'SOURCE_OVERLOADED',
+      facts: { source: 'paris', retryAfterMs: 20_000 },
+    });
+    expect([call.trace.requests, server.requests.length]).toEqual([0, 1]);
+    clock.advance(20_000);
+    expect(await http.read(GET, textOf, callFor(clock))).toBe('200 {"ok":true}');
+    expect(http.state()).toMatchObject({ circuit: 'closed', inFlight: 0 });
+  });
+
+  test('of a 429 holds for a minute at most', async () => {
+    await using server = await serveInTurn(status(429, { 'retry-after': '3600' }), ok);
+    const { http, clock } = createClient(server.url);
+    await using _ = http;
+    const read = () => http.read(GET, textOf, callFor(clock));
+    await expect(read()).rejects.toMatchObject({ facts: { retryAfterMs: 3_600_000 } });
+    clock.advance(59_999);
+    await expect(http.read(GET, textOf, callFor(clock, 1))).rejects.toMatchObject({ code: 'SOURCE_OVERLOADED' });
+    clock.advance(1);
+    expect(await read()).toBe('200 {"ok":true}');
+  });
+
+  test('that will be over shortly is waited for by later calls', async () => {
+    await using server = await serveInTurn(status(429, { 'retry-after': '30' }), ok);
+    const { http, clock } = createClient(server.url);
+    await using _ = http;
+    await http.read(GET, textOf, callFor(clock)).catch(() => {});
+    clock.advance(29_900);
+    const startedAt = performance.now();
+    expect(await http.read(GET, textOf, callFor(clock))).toBe('200 {"ok":true}');
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(95);
+    expect(server.requests).toHaveLength(2);
+  });
+
   test('that a 429 does not have is not made up', async () => {
     const { result } = await read([status(429)]);
     expect(result).toMatchObject({ code: 'SOURCE_OVERLOADED' });

@@ -1,3 +1,5 @@
+import type { Timer, Timers } from '@civex/environment';
+
 /** A body on its way. */
 interface Transfer {
   /** Bytes that came over the wire since the body began. */
@@ -27,16 +29,16 @@ const TICKS = 5;
  * waiting it brought less than `minBytesPerSecond` of that time. One timer serves all bodies of a source; it runs only
  * while there are some.
  */
-export function createRateWatch(minBytesPerSecond: number, tickMs: number): RateWatch {
+export function createRateWatch(minBytesPerSecond: number, tickMs: number, timers: Timers): RateWatch {
   const watched = new Set<Watched>();
-  let timer: NodeJS.Timeout | null = null;
+  let timer: Timer | null = null;
   const minBytes = (minBytesPerSecond * TICKS * tickMs) / 1000;
 
+  const start = () => timers.setTimer(tick, tickMs, { isBackground: true });
   const tick = () => {
-    if (watched.size === 0) {
-      stop();
-      return;
-    }
+    timer = null;
+    if (watched.size === 0) return;
+    timer = start();
     for (const entry of watched) {
       if (!entry.transfer.isAwaited()) continue;
       entry.ticks += 1;
@@ -51,7 +53,7 @@ export function createRateWatch(minBytesPerSecond: number, tickMs: number): Rate
     }
   };
   const stop = () => {
-    if (timer !== null) clearInterval(timer);
+    timers.clearTimer(timer);
     timer = null;
   };
 
@@ -61,7 +63,7 @@ export function createRateWatch(minBytesPerSecond: number, tickMs: number): Rate
       const entry: Watched = { transfer, bytesAtStart: transfer.readBytes(), ticks: 0 };
       watched.add(entry);
       // Left running when the last body ends and stopped at its next tick: most bodies are over within one tick.
-      timer ??= setInterval(tick, tickMs).unref();
+      timer ??= start();
       return () => {
         watched.delete(entry);
       };

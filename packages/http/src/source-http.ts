@@ -1,7 +1,6 @@
 import { HubError, isHubError } from '@civex/errors';
 import { LRUCache } from 'lru-cache';
-import { lookup as lookupName } from 'node:dns';
-import { createAddressGuard, type Resolve } from './address-guard.ts';
+import { createAddressGuard } from './address-guard.ts';
 import {
   attempt,
   mediaTypeOf,
@@ -9,13 +8,13 @@ import {
   type AnswerHeaders,
   type AttemptTools,
   type OpenBody,
-  type Outgoing,
 } from './attempt.ts';
 import { createBases, type Base } from './bases.ts';
 import { createBreaker, type CallEnd, type Pass } from './breaker.ts';
-import { Cancellation, MAX_TIMER_MS, pause } from './cancellation.ts';
+import { Cancellation, pause } from './cancellation.ts';
 import { createFaults } from './faults.ts';
 import { createLimiter, type Slot, type SlotEnd } from './limiter.ts';
+import type { LinkRequest } from './link.ts';
 import { createRateWatch } from './rate-watch.ts';
 import { createRetryBudget } from './retry-budget.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -33,7 +32,6 @@ import { toWireRequest, type WireRequest } from './wire-request.ts';
 
 /** What only tests replace. */
 export interface Internals {
-  readonly resolve: Resolve;
   /** Step of the rate watch, milliseconds. */
   readonly rateTickMs: number;
 }
@@ -47,6 +45,8 @@ const PREFER_BASE_MS = 300_000;
 const BACKOFF = { minMs: 50, maxMs: 250 };
 /** Longest `Retry-After` of a 429 the hub waits for itself, milliseconds. */
 const MAX_WAIT_ON_429_MS = 2_000;
+/** Longest time a portal is left alone because of one 429, milliseconds. */
+const MAX_QUIET_MS = 60_000;
 const QUEUE_SHARE = 0.25;
 /** Failures in place of which an answer past its freshness may be used. */
 const STALE_MAY_STAND_IN: ReadonlySet<string> = new Set([
@@ -78,10 +78,6 @@ const RESERVED_HEADERS: ReadonlySet<string> = new Set([
   'upgrade',
 ]);
 
-const resolveBySystem: Resolve = (hostname, done) => {
-  lookupName(hostname, { all: true }, (error, addresses) => done(error, error === null ? addresses : []));
-};
-
 /** @throws HubError `CONFIG_INVALID`; the value is never repeated. */
 function toHeaderList(options: SourceHttpOptions): string[] {
   const headers = new Map([
@@ -109,8 +105,8 @@ function isBotChallenge(status: number, headers: AnswerHeaders, body: Uint8Array
 /** The work for one or more callers who asked the same. */
 interface Job {
   readonly cancellation: Cancellation;
-  /** The last of the waiting callers' deadlines. */
-  deadlineEpochMs: number;
+  /** The last of the waiting callers' deadlines, on the monotonic clock. */
+  deadlineMs: number;
   /** Of the caller who began it, while it waits: requests are counted once. */
   trace: HttpCall['trace'] | null;
   pass: Pass | null;
@@ -136,7 +132,10 @@ type Obtained =
 
 interface Landed {
   readonly value: unknown;
+  /** Wall clock, for people. */
   readonly fetchedAtEpochMs: number;
+  /** Monotonic, for its age. */
+  readonly landedAtMs: number;
 }
 
 interface CacheEntry extends Landed {
@@ -153,7 +152,7 @@ interface Waiter {
 
 interface Flight extends Job {
   readonly key: string | null;
-  readonly startedAtEpochMs: number;
+  readonly startedAtMs: number;
   readonly waiters: Set<Waiter>;
 }
 
@@ -172,16 +171,16 @@ export function createSourceHttpWith(
   internals: Internals,
 ): SourceHttp {
   const { source, limits } = options;
-  const now = () => environment.now();
+  const clock = () => environment.monotonicMs();
   const faults = createFaults(source);
   const guard = createAddressGuard(options.allowedPrivateCidrs);
   const getHeaders = toHeaderList(options);
   const postHeaders = [...getHeaders, 'content-type', 'application/json'];
-  const bases = createBases(options, guard, internals.resolve, faults);
-  const limiter = createLimiter(limits.maxConcurrent, limits.maxQueued, () => faults.queueFull());
-  const breaker = createBreaker(now, (state) => environment.metrics.circuit(source, state));
-  const budget = createRetryBudget(limits.retryBudget, now);
-  const rateWatch = createRateWatch(limits.minBytesPerSecond, internals.rateTickMs);
+  const bases = createBases(options, guard, environment, faults);
+  const limiter = createLimiter(limits.maxConcurrent, limits.maxQueued, () => faults.queueFull(), environment);
+  const breaker = createBreaker(clock, (state) => environment.metrics.circuit(source, state));
+  const budget = createRetryBudget(limits.retryBudget, clock);
+  const rateWatch = createRateWatch(limits.minBytesPerSecond, internals.rateTickMs, environment);
   const tools: AttemptTools = { faults, rateWatch, maxAnswerBytes: limits.maxAnswerBytes };
   const cache =
     options.cache.maxBytes > 0
@@ -193,12 +192,14 @@ export function createSourceHttpWith(
       : null;
   const flights = new Map<string, Flight>();
   const jobs = new Set<Cancellation>();
-  let preferred = { index: 0, untilEpochMs: 0 };
+  let preferred = { index: 0, untilMs: 0 };
+  /** The portal asked to be left alone until then, on the monotonic clock. */
+  let quietUntilMs = -Infinity;
   let isClosed = false;
 
   // ---- one job: queue, requests, retries, redirects -----------------------------------------------------------------
 
-  const leftMs = (job: Job) => job.deadlineEpochMs - now();
+  const leftMs = (job: Job) => job.deadlineMs - clock();
   const jitterMs = () => BACKOFF.minMs + environment.random() * (BACKOFF.maxMs - BACKOFF.minMs);
 
   /** Lets a job's first request pass the breaker. Throws when the circuit is open. */
@@ -216,17 +217,17 @@ export function createSourceHttpWith(
 
   async function enterQueue(job: Job): Promise<Slot> {
     passBreaker(job, null);
-    const maxWaitMs = Math.min(Math.max(0, leftMs(job) * QUEUE_SHARE), MAX_TIMER_MS);
+    const maxWaitMs = Math.max(0, leftMs(job) * QUEUE_SHARE);
     return limiter.acquire(maxWaitMs, job.cancellation);
   }
 
-  const preferredIndex = () => (now() < preferred.untilEpochMs ? preferred.index : 0);
+  const preferredIndex = () => (clock() < preferred.untilMs ? preferred.index : 0);
 
   /** Not prolonged by further answers, so that the first base gets its turn again. */
   function prefer(base: Base): void {
     if (bases.length === 1) return;
     const index = bases.indexOf(base);
-    if (index !== preferredIndex()) preferred = { index, untilEpochMs: now() + PREFER_BASE_MS };
+    if (index !== preferredIndex()) preferred = { index, untilMs: clock() + PREFER_BASE_MS };
   }
 
   /** The preferred base first, then the others as configured. */
@@ -258,6 +259,17 @@ export function createSourceHttpWith(
     const mayRetry = (waitMs: number, lastMs: number) =>
       !hasRetried && job.pass?.isProbe !== true && waitMs + lastMs <= leftMs(job) && budget.take();
 
+    const quietMs = quietUntilMs - clock();
+    if (quietMs > 0) {
+      if (quietMs > MAX_WAIT_ON_429_MS || quietMs >= leftMs(job))
+        return { kind: 'failed', error: faults.overloaded(quietMs), end: 'abandoned' };
+      try {
+        await pause(quietMs, job.cancellation, environment);
+      } catch (cancelled) {
+        return { kind: 'failed', error: toHubError(cancelled), end: 'abandoned' };
+      }
+    }
+
     for (;;) {
       let slot: Slot;
       try {
@@ -266,11 +278,11 @@ export function createSourceHttpWith(
       } catch (error) {
         return { kind: 'failed', error: toHubError(error), end: 'abandoned' };
       }
-      const startedAt = now();
+      const startedAt = clock();
       if (job.trace !== null) job.trace.requests += 1;
-      const outgoing: Outgoing = { method: wire.method, path, headers, body: wire.body };
+      const outgoing: LinkRequest = { method: wire.method, path, headers, body: wire.body };
       const attempted = await attempt(base, outgoing, leaveOpen, job.cancellation, tools);
-      const durationMs = Math.max(0, now() - startedAt);
+      const durationMs = clock() - startedAt;
 
       if (attempted.kind === 'open') {
         prefer(base);
@@ -303,14 +315,16 @@ export function createSourceHttpWith(
           if (wire.method === 'GET' && hops < MAX_HOPS) next = followed(base, path, attempted.headers);
           if (next !== null) hops += 1;
         } else if (status === 429) {
-          const retryAfterMs = parseRetryAfter(attempted.headers['retry-after'], now());
+          const retryAfterMs = parseRetryAfter(attempted.headers['retry-after'], environment.now());
           error = faults.overloaded(retryAfterMs);
+          if (retryAfterMs !== null)
+            quietUntilMs = Math.max(quietUntilMs, clock() + Math.min(retryAfterMs, MAX_QUIET_MS));
           end = 'alive';
           slotEnd = 'shed';
           if (retryAfterMs !== null && retryAfterMs <= MAX_WAIT_ON_429_MS && mayRetry(retryAfterMs, durationMs))
             waitMs = retryAfterMs;
         } else if (RETRIED.has(status)) {
-          const retryAfterMs = parseRetryAfter(attempted.headers['retry-after'], now());
+          const retryAfterMs = parseRetryAfter(attempted.headers['retry-after'], environment.now());
           const fits = retryAfterMs === null || retryAfterMs + durationMs <= leftMs(job);
           error = fits ? faults.failing(retryAfterMs) : faults.overloaded(retryAfterMs);
           slotEnd = 'shed';
@@ -345,7 +359,7 @@ export function createSourceHttpWith(
       if (waitMs === null) return { kind: 'failed', error, end };
       hasRetried = true;
       try {
-        await pause(waitMs, job.cancellation);
+        await pause(waitMs, job.cancellation, environment);
       } catch (cancelled) {
         return { kind: 'failed', error: toHubError(cancelled), end };
       }
@@ -396,7 +410,14 @@ export function createSourceHttpWith(
           Buffer.compare(before.body, received.body) === 0;
         const value = judge(received, isSame ? () => before.value : parse, flight);
         const { status, body } = received;
-        const landed: CacheEntry = { value, fetchedAtEpochMs: now(), status, mediaType, body };
+        const landed: CacheEntry = {
+          value,
+          fetchedAtEpochMs: environment.now(),
+          landedAtMs: clock(),
+          status,
+          mediaType,
+          body,
+        };
         if (flight.key !== null && !isClosed) cache?.set(flight.key, landed);
         result = { landed };
       } else {
@@ -419,11 +440,11 @@ export function createSourceHttpWith(
     if (flight.key !== null && flights.get(flight.key) === flight) flights.delete(flight.key);
   }
 
-  function startFlight(key: string | null, call: HttpCall, startedAtEpochMs: number): Flight {
+  function startFlight(key: string | null, call: HttpCall, startedAtMs: number): Flight {
     const flight: Flight = {
       key,
-      startedAtEpochMs,
-      deadlineEpochMs: startedAtEpochMs,
+      startedAtMs,
+      deadlineMs: startedAtMs,
       cancellation: new Cancellation(),
       waiters: new Set(),
       trace: call.trace,
@@ -435,11 +456,11 @@ export function createSourceHttpWith(
   }
 
   /** Waits for a flight as long as this caller wants to. The last one to leave ends the flight. */
-  function board(flight: Flight, call: HttpCall, boardedAtEpochMs: number, waitMs: number): Promise<Landed> {
-    flight.deadlineEpochMs = Math.max(flight.deadlineEpochMs, boardedAtEpochMs + waitMs);
+  function board(flight: Flight, call: HttpCall, boardedAtMs: number, waitMs: number): Promise<Landed> {
+    flight.deadlineMs = Math.max(flight.deadlineMs, boardedAtMs + waitMs);
     return new Promise((resolve, reject) => {
       const settle = () => {
-        clearTimeout(timer);
+        environment.clearTimer(timer);
         call.signal.removeEventListener('abort', onAbort);
         flight.waiters.delete(waiter);
         if (flight.trace === call.trace) flight.trace = null;
@@ -463,17 +484,17 @@ export function createSourceHttpWith(
         },
       };
       const onAbort = () => leave(faults.cancelled(call.signal.reason));
-      const timer = setTimeout(() => leave(faults.timedOut()), Math.min(waitMs, MAX_TIMER_MS));
+      const timer = environment.setTimer(() => leave(faults.timedOut()), waitMs);
       call.signal.addEventListener('abort', onAbort, { once: true });
       flight.waiters.add(waiter);
     });
   }
 
   /** Throws when nobody wants the answer any more. @returns how long the caller may wait. */
-  function admit(call: HttpCall, atEpochMs: number): number {
+  function admit(call: HttpCall, atMs: number): number {
     if (call.signal.aborted) throw faults.cancelled(call.signal.reason);
     if (isClosed) throw faults.closed();
-    const waitMs = call.deadlineEpochMs - atEpochMs;
+    const waitMs = call.deadlineEpochMs - atMs;
     if (!(waitMs > 0)) throw faults.timedOut();
     return waitMs;
   }
@@ -482,7 +503,7 @@ export function createSourceHttpWith(
     (request.cache === 'catalog' ? options.cache.catalogSeconds : options.cache.recordsSeconds) * 1000;
 
   async function read<T>(request: HttpRequest, parse: (answer: HttpAnswer) => T, call: HttpCall): Promise<T> {
-    const askedAt = now();
+    const askedAt = clock();
     const waitMs = Math.min(admit(call, askedAt), limits.totalTimeoutMs);
     const wire = toWireRequest(request);
     if (request.cache === 'none') {
@@ -498,9 +519,8 @@ export function createSourceHttpWith(
     const freshMs = freshMsOf(request);
     const cached = cache?.get(wire.key);
     if (cached !== undefined) {
-      const ageMs = askedAt - cached.fetchedAtEpochMs;
-      // A negative age means that the clock stepped back: the true age is unknown.
-      if (ageMs >= 0 && ageMs < freshMs) {
+      const ageMs = askedAt - cached.landedAtMs;
+      if (ageMs < freshMs) {
         noteCached(call.trace, cached, ageMs);
         // Equal requests are parsed alike: the contract of `read`.
         return cached.value as T;
@@ -509,7 +529,7 @@ export function createSourceHttpWith(
     try {
       let flight = flights.get(wire.key);
       // Who comes in the second half of a flight's time would get less than its own: it starts another.
-      const isJoined = flight !== undefined && askedAt - flight.startedAtEpochMs < limits.totalTimeoutMs / 2;
+      const isJoined = flight !== undefined && askedAt - flight.startedAtMs < limits.totalTimeoutMs / 2;
       if (flight === undefined || !isJoined) flight = startFlight(wire.key, call, askedAt);
       const boarded = board(flight, call, askedAt, waitMs);
       if (!isJoined) void fly(flight, wire, parse);
@@ -520,8 +540,8 @@ export function createSourceHttpWith(
     } catch (error) {
       const stale = cache?.get(wire.key);
       if (stale === undefined || !isHubError(error) || !STALE_MAY_STAND_IN.has(error.code)) throw error;
-      const ageMs = now() - stale.fetchedAtEpochMs;
-      if (ageMs < 0 || ageMs > freshMs + options.cache.staleIfErrorSeconds * 1000) throw error;
+      const ageMs = clock() - stale.landedAtMs;
+      if (ageMs > freshMs + options.cache.staleIfErrorSeconds * 1000) throw error;
       noteCached(call.trace, stale, ageMs);
       call.trace.stale = true;
       // As above.
@@ -536,10 +556,10 @@ export function createSourceHttpWith(
     onRefused: (answer: HttpAnswer) => Error,
     call: HttpCall,
   ): AsyncGenerator<Uint8Array> {
-    const waitMs = admit(call, now());
+    const waitMs = admit(call, clock());
     const wire = toWireRequest(request);
     const cancellation = new Cancellation();
-    const job: Job = { cancellation, deadlineEpochMs: call.deadlineEpochMs, trace: call.trace, pass: null };
+    const job: Job = { cancellation, deadlineMs: call.deadlineEpochMs, trace: call.trace, pass: null };
     let opened: Opened | null = null;
     let isAwaited = true;
     let unwatch = () => {};
@@ -549,7 +569,7 @@ export function createSourceHttpWith(
     const release = (end: CallEnd, outcome: string) => {
       if (isOver) return;
       isOver = true;
-      clearTimeout(timer);
+      environment.clearTimer(timer);
       call.signal.removeEventListener('abort', onAbort);
       cancellation.off('abort', onCancelled);
       jobs.delete(cancellation);
@@ -568,7 +588,7 @@ export function createSourceHttpWith(
       // A consumer that does not read is not the portal's fault.
       release(isTimeout && isAwaited ? 'failure' : 'abandoned', isHubError(reason) ? reason.code : 'CANCELLED');
     };
-    const timer = setTimeout(() => cancellation.cancel(faults.timedOut()), Math.min(waitMs, MAX_TIMER_MS));
+    const timer = environment.setTimer(() => cancellation.cancel(faults.timedOut()), waitMs);
     call.signal.addEventListener('abort', onAbort, { once: true });
     cancellation.once('abort', onCancelled);
     jobs.add(cancellation);
@@ -598,7 +618,7 @@ export function createSourceHttpWith(
       }
       opened = obtained.opened;
       const { body } = opened;
-      noteFetched(call.trace, now());
+      noteFetched(call.trace, environment.now());
       unwatch = rateWatch.watch({
         readBytes: () => body.wireBytes(),
         isAwaited: () => isAwaited,
@@ -669,7 +689,7 @@ export function createSourceHttpWith(
       for (const cancellation of jobs) cancellation.cancel(faults.closed());
       rateWatch.close();
       cache?.clear();
-      await Promise.all([...new Set(bases.map((base) => base.link.pool))].map((pool) => pool.destroy()));
+      await Promise.all([...new Set(bases.map((base) => base.link))].map((link) => link.close(faults.closed())));
     },
   };
 }
@@ -681,5 +701,5 @@ export function createSourceHttpWith(
  * @throws HubError `CONFIG_INVALID` for a base URL, range or header that is not allowed; values are never repeated.
  */
 export function createSourceHttp(options: SourceHttpOptions, environment: HttpEnvironment): SourceHttp {
-  return createSourceHttpWith(options, environment, { resolve: resolveBySystem, rateTickMs: 1_000 });
+  return createSourceHttpWith(options, environment, { rateTickMs: 1_000 });
 }

@@ -1,5 +1,5 @@
 import { createServer, type AddressInfo, type Socket } from 'node:net';
-import type { Resolve } from './address-guard.ts';
+import { createSystemEnvironment, type Resolve } from '@civex/environment';
 import { createSourceHttpWith, type Internals } from './source-http.ts';
 import type { HttpAnswer, HttpCall, SourceHttp, SourceHttpOptions } from './types.ts';
 
@@ -21,6 +21,8 @@ export interface RawServer extends AsyncDisposable {
   connections(): number;
   /** Connections that are open at the moment. */
   openSockets(): number;
+  /** Closes every connection that is open. */
+  closeSockets(): void;
   /** Resolves when no connection is open. */
   whenIdle(): Promise<void>;
 }
@@ -75,6 +77,9 @@ export async function serveRaw(answer: (socket: Socket, request: RawRequest) => 
     requests,
     connections: () => connections,
     openSockets: () => sockets.size,
+    closeSockets() {
+      for (const socket of sockets) socket.destroy();
+    },
     async whenIdle() {
       while (sockets.size > 0) await new Promise<void>((resolve) => onClose.push(resolve));
     },
@@ -115,15 +120,24 @@ const START = Date.parse('2026-03-01T12:00:00Z');
 
 export interface TestClock {
   readonly now: () => number;
+  readonly monotonicMs: () => number;
+  /** Time passes. */
   readonly advance: (ms: number) => void;
+  /** The wall clock is set to another time. */
+  readonly step: (ms: number) => void;
 }
 
 export function createTestClock(): TestClock {
   let at = START;
+  let stepped = 0;
   return {
-    now: () => at,
+    now: () => at + stepped,
+    monotonicMs: () => at,
     advance(ms) {
       at += ms;
+    },
+    step(ms) {
+      stepped += ms;
     },
   };
 }
@@ -175,21 +189,30 @@ export interface Client {
 const neverResolve: Resolve = (_hostname, done) =>
   done(Object.assign(new Error('no such name'), { code: 'ENOTFOUND' }), []);
 
-export function createClient(url: string, overrides: Overrides = {}, internals: Partial<Internals> = {}): Client {
+/** Real timers and sockets, the test's clock, names as `resolve` says. */
+export function createClient(
+  url: string,
+  overrides: Overrides = {},
+  { resolve = neverResolve, rateTickMs = 1_000 }: Partial<Internals & { readonly resolve: Resolve }> = {},
+): Client {
   const clock = createTestClock();
+  const system = createSystemEnvironment();
   const outcomes: string[] = [];
   const circuits: string[] = [];
   const http = createSourceHttpWith(
     optionsFor(url, overrides),
     {
+      ...system,
       now: clock.now,
+      monotonicMs: clock.monotonicMs,
       random: () => 0,
+      network: { ...system.network, resolve },
       metrics: {
         upstream: (_source, outcome) => outcomes.push(outcome),
         circuit: (_source, state) => circuits.push(state),
       },
     },
-    { resolve: neverResolve, rateTickMs: 1_000, ...internals },
+    { rateTickMs },
   );
   return { http, clock, outcomes, circuits };
 }
@@ -198,12 +221,12 @@ export interface TestCall extends HttpCall {
   readonly abort: () => void;
 }
 
-export function callFor(clock: TestClock, waitMs = 10_000): TestCall {
+export function callFor(clock: Pick<TestClock, 'monotonicMs'>, waitMs = 10_000): TestCall {
   const controller = new AbortController();
   return {
     signal: controller.signal,
     abort: () => controller.abort(),
-    deadlineEpochMs: clock.now() + waitMs,
+    deadlineEpochMs: clock.monotonicMs() + waitMs,
     requestId: 'r1',
     trace: { requests: 0, maxAgeMs: null, stale: false, fetchedAtEpochMs: null },
   };

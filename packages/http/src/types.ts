@@ -1,7 +1,9 @@
+import type { Environment } from '@civex/environment';
+
 /** What the client needs of a call. The adapter contract's `Call` fits; the caller's identity does not exist here. */
 export interface HttpCall {
   readonly signal: AbortSignal;
-  /** Wall-clock time after which the answer is of no use. */
+  /** Time of the environment's monotonic clock after which the answer is of no use. */
   readonly deadlineEpochMs: number;
   readonly requestId: string;
   /** Filled in as things happen; see the fields of the adapter contract's `CallTrace`. */
@@ -115,11 +117,7 @@ export interface SourceHttpOptions {
 }
 
 /** Everything outside the process, handed in. */
-export interface HttpEnvironment {
-  /** Wall clock, epoch milliseconds. */
-  now(): number;
-  /** 0 inclusive to 1 exclusive; jitter only. */
-  random(): number;
+export interface HttpEnvironment extends Environment {
   readonly metrics: {
     /** One real request ended. `outcome` is `ok` or one of our error codes. */
     upstream(source: string, outcome: string, durationMs: number): void;

@@ -1,9 +1,10 @@
+import { createSystemEnvironment } from '@civex/environment';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { readFileSync } from 'node:fs';
 import { createBreaker } from './breaker.ts';
 import { Cancellation, pause } from './cancellation.ts';
-import { createLimiter, type Slot } from './limiter.ts';
+import { createLimiter as createLimiterOn, type Slot, type Limiter } from './limiter.ts';
 import { createRateWatch } from './rate-watch.ts';
 import { createRetryBudget } from './retry-budget.ts';
 import { parseRetryAfter } from './retry-after.ts';
@@ -11,6 +12,8 @@ import { createTestClock } from './testing.ts';
 import { VERSION } from './version.ts';
 import { createWindow } from './window.ts';
 import { toWireRequest } from './wire-request.ts';
+
+const system = createSystemEnvironment();
 
 test('the version sent to portals is the version of the package', () => {
   const manifest = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
@@ -185,14 +188,16 @@ describe('the retry budget', () => {
 
 describe('the limiter', () => {
   const full = () => new Error('full');
-  const take = (limiter: ReturnType<typeof createLimiter>): Slot => {
+  const createLimiter = (maxConcurrent: number, maxQueued: number) =>
+    createLimiterOn(maxConcurrent, maxQueued, full, system);
+  const take = (limiter: Limiter): Slot => {
     const slot = limiter.tryAcquire();
     if (slot === null) throw new Error('no slot');
     return slot;
   };
 
   test('serves first come, first served', async () => {
-    const limiter = createLimiter(1, 5, full);
+    const limiter = createLimiter(1, 5);
     const held = take(limiter);
     const order: number[] = [];
     const waiting = [1, 2, 3].map(async (name) => {
@@ -209,7 +214,7 @@ describe('the limiter', () => {
   });
 
   test('refuses at once when the queue is full', async () => {
-    const limiter = createLimiter(1, 1, full);
+    const limiter = createLimiter(1, 1);
     const held = take(limiter);
     const first = limiter.acquire(10_000, new Cancellation());
     await expect(limiter.acquire(10_000, new Cancellation())).rejects.toThrow('full');
@@ -218,14 +223,14 @@ describe('the limiter', () => {
   });
 
   test('refuses when the wait is over', async () => {
-    const limiter = createLimiter(1, 1, full);
+    const limiter = createLimiter(1, 1);
     take(limiter);
     await expect(limiter.acquire(5, new Cancellation())).rejects.toThrow('full');
     expect(limiter.queued).toBe(0);
   });
 
   test('lets a cancelled caller leave the queue and keeps its place for nobody', async () => {
-    const limiter = createLimiter(1, 5, full);
+    const limiter = createLimiter(1, 5);
     const held = take(limiter);
     const cancellation = new Cancellation();
     const gone = limiter.acquire(10_000, cancellation);
@@ -239,7 +244,7 @@ describe('the limiter', () => {
   });
 
   test('halves once for one round of overload and recovers step by step while it is used', () => {
-    const limiter = createLimiter(16, 5, full);
+    const limiter = createLimiter(16, 5);
     for (const slot of Array.from({ length: 16 }, () => take(limiter))) slot.release('shed');
     expect(limiter.limit).toBe(8);
     const held = Array.from({ length: 7 }, () => take(limiter));
@@ -256,7 +261,7 @@ describe('the limiter', () => {
         fc.integer({ min: 1, max: 8 }),
         fc.array(fc.constantFrom('take', 'ok', 'shed', 'neutral', 'twice'), { maxLength: 200 }),
         (max, steps) => {
-          const limiter = createLimiter(max, 0, full);
+          const limiter = createLimiter(max, 0);
           const held: Slot[] = [];
           for (const step of steps) {
             if (step === 'take') {
@@ -282,16 +287,16 @@ describe('the limiter', () => {
 describe('a pause', () => {
   test('ends with the reason when cancelled and leaves no listener behind', async () => {
     const cancellation = new Cancellation();
-    const waiting = pause(60_000, cancellation);
+    const waiting = pause(60_000, cancellation, system);
     cancellation.cancel(new Error('over'));
     await expect(waiting).rejects.toThrow('over');
-    await expect(pause(1, cancellation)).rejects.toThrow('over');
+    await expect(pause(1, cancellation, system)).rejects.toThrow('over');
     expect(cancellation.listenerCount('abort')).toBe(0);
   });
 
   test('leaves no listener behind when it ends by itself', async () => {
     const cancellation = new Cancellation();
-    await pause(1, cancellation);
+    await pause(1, cancellation, system);
     expect(cancellation.listenerCount('abort')).toBe(0);
   });
 });
@@ -299,7 +304,7 @@ describe('a pause', () => {
 describe('the rate watch', () => {
   /** Bodies that bring `bytes` a tick each; answers how often each was called hung. */
   async function watchFor(bytes: readonly number[], isAwaited: boolean): Promise<number[]> {
-    const watch = createRateWatch(1_000, 10);
+    const watch = createRateWatch(1_000, 10, system);
     const hung = bytes.map(() => 0);
     let ticks = 0;
     await new Promise<void>((resolve) => {

@@ -35,6 +35,8 @@ export interface ScanPage {
   readonly hasNextPage: boolean;
   /** Number of records that match the whole filter. */
   readonly total: number;
+  /** Records the source handed out again under an id already met; dropped. Others may be missing in their place. */
+  readonly duplicates: number;
 }
 
 /** Records kept beyond twice the page before they are sorted and cut; saves sorting for every batch. */
@@ -44,7 +46,7 @@ const SLACK = 1_000;
  * Reads every candidate, decides the whole filter on each, and keeps the page behind `position` in the order of the
  * sort keys, ties by record id.
  *
- * @throws LostCapability when the source was caught, HubError `INPUT_TOO_COSTLY` beyond `maxRecords`, `SOURCE_MALFORMED` for a record id seen twice,
+ * @throws LostCapability when the source was caught, HubError `INPUT_TOO_COSTLY` beyond `maxRecords`,
  * `INPUT_INVALID` when the record of a digest cursor is gone, and whatever the adapter throws.
  */
 export async function readScan(read: ScanRead, call: Call): Promise<ScanPage> {
@@ -56,20 +58,25 @@ export async function readScan(read: ScanRead, call: Call): Promise<ScanPage> {
   let kept: HubRecord[] = [];
   let worst: HubRecord | null = null;
   let total = 0;
+  let duplicates = 0;
+  let rows = 0;
 
   call.signal.throwIfAborted();
   for await (const batch of facet.scan(dataset, wholeScan(pushed), call)) {
     call.signal.throwIfAborted();
     read.onRows(batch.length);
-    if (seen.size + batch.length > maxRecords)
+    rows += batch.length;
+    if (rows > maxRecords)
       throw new HubError(
         'INPUT_TOO_COSTLY',
         `This question needs more than ${maxRecords.toLocaleString('en-US')} records of one dataset read by the hub: ${read.advice}`,
         facts,
       );
     for (const record of batch) {
-      if (seen.has(record.id))
-        throw new HubError('SOURCE_MALFORMED', 'The source returned a record twice while it was read.', facts);
+      if (seen.has(record.id)) {
+        duplicates++;
+        continue;
+      }
       seen.add(record.id);
       if (!isMatch(record)) {
         const lost = recheck(record);
@@ -98,5 +105,5 @@ export async function readScan(read: ScanRead, call: Call): Promise<ScanPage> {
       );
     kept = kept.slice(place + 1);
   }
-  return { records: kept.slice(0, first), hasNextPage: kept.length > first, total };
+  return { records: kept.slice(0, first), hasNextPage: kept.length > first, total, duplicates };
 }

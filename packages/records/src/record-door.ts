@@ -60,6 +60,11 @@ export interface RecordResult {
   readonly totalCount: number | null;
   /** False when `totalCount` is what the source says and the hub has not seen. */
   readonly totalIsExact: boolean;
+  /**
+   * Records the source returned again while it was read, and the hub dropped. Where some come twice others may be
+   * missing, so an answer with any is not known to be whole.
+   */
+  readonly duplicates: number;
   readonly plan: {
     /** CQL2 JSON of what the source decided, or null. */
     readonly pushed: unknown;
@@ -110,6 +115,12 @@ function scanAdvice(question: Question, capability: RecordCapability): string {
     : `${condition}.`;
 }
 
+/** What the source says is the number of records that match; null when it does not say. */
+async function statedTotal(plan: { readonly pushed: RecordFilter | null }, fetch: WindowFetch): Promise<number | null> {
+  const { total } = await fetch({ filter: plan.pushed, sort: [], offset: 0, limit: 1 });
+  return total;
+}
+
 /** A page beyond windows is read up to through this many times `scanRecords` records, none of which are kept. */
 const MAX_SKIPPED = 10;
 
@@ -129,7 +140,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
     const offset = place?.mode === 'window' ? place.offset : 0;
 
     const scan = async (split: Extract<RecordPlan, { strategy: 'scan' }>): Promise<Page> => {
-      const { records, hasNextPage, total } = await readScan(
+      const { records, hasNextPage, total, duplicates } = await readScan(
         {
           facet,
           dataset,
@@ -146,7 +157,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         call,
       );
       const cursorOf = (record: HubRecord): string => codec.scan(record);
-      return { records, hasNextPage, totalCount: total, totalIsExact: true, cursorOf, split };
+      return { records, hasNextPage, totalCount: total, totalIsExact: duplicates === 0, duplicates, cursorOf, split };
     };
 
     const plan = planRecords({ filter, sort, offset, first, capability, chain: place?.mode ?? null });
@@ -205,10 +216,13 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
             'The source does not order its next records against each other, or lets no more of its own order be paged; sort by a property, or add a condition.',
             facts,
           );
-        const { records, hasNextPage, total, totalIsExact } = outcome;
+        const { records, hasNextPage, totalIsExact } = outcome;
+        // A stream does not say how much it holds in all; a window does.
+        const stated = streamed === null || outcome.total !== null ? null : await statedTotal(plan, fetchWindow);
+        const total = outcome.total ?? (stated !== null && stated >= offset + records.length ? stated : null);
         const cursorOf = (record: HubRecord, index: number): string =>
           codec.window(offset + index + 1, windowAnchor(record, plan.order));
-        return { records, hasNextPage, totalCount: total, totalIsExact, cursorOf, split: plan };
+        return { records, hasNextPage, totalCount: total, totalIsExact, duplicates: 0, cursorOf, split: plan };
       }
     }
   }
@@ -242,9 +256,12 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         scannedRecords += count;
       };
       const page = await trust.answer(bound, (capability) => answer(question, capability, codec, onRows, call), call);
-      const records = page.records.map((record, index) => ({
+      const records = page.records.map((record, index): RecordEntry => ({
         ...presentRecord(record, queryables, shown),
-        cursor: page.cursorOf(record, index),
+        // Made when it is looked at: few callers take more than the last one.
+        get cursor() {
+          return page.cursorOf(record, index);
+        },
       }));
       return {
         records,
@@ -252,6 +269,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         endCursor: records.at(-1)?.cursor ?? null,
         totalCount: page.totalCount,
         totalIsExact: page.totalIsExact,
+        duplicates: page.duplicates,
         plan: {
           pushed: page.split.pushed === null ? null : toCql2Json(page.split.pushed),
           residual: page.split.residual === null ? null : toCql2Json(page.split.residual),

@@ -1,0 +1,18 @@
+export { MAX_TIMER_MS } from './environment.ts';
+export type {
+  Clock,
+  Connector,
+  ConnectTarget,
+  Environment,
+  Network,
+  Resolve,
+  ResolvedAddress,
+  Socket,
+  Timer,
+  TimerOptions,
+  Timers,
+} from './environment.ts';
+export { createSystemEnvironment } from './system-environment.ts';
+export { createUuid } from './uuid.ts';
+export { createSeededRandom, createVirtualEnvironment } from './virtual-environment.ts';
+export type { VirtualEnvironment, VirtualOptions } from './virtual-environment.ts';
