@@ -76,7 +76,11 @@ function setUp(
     requestId: 'r',
     trace: createCallTrace(),
   };
-  return { adapter: createOpendatasoftAdapter(config, { http: client ?? http, clock: { now, monotonicMs: now } }), requests, call };
+  return {
+    adapter: createOpendatasoftAdapter(config, { http: client ?? http, clock: { now, monotonicMs: now } }),
+    requests,
+    call,
+  };
 }
 
 const parameter = (request: HttpRequest | undefined, name: string): string | undefined =>

@@ -59,6 +59,7 @@ const TIME_ZONE = 'UTC';
 
 const NO_COLUMNS: readonly Queryable[] = [];
 
+type Json = Readonly<Record<string, unknown>>;
 type Search = readonly (readonly [name: string, value: string])[];
 type Subject = 'catalog' | 'records';
 
@@ -404,6 +405,31 @@ export function createOpendatasoftAdapter(
     return filter === null ? rest : { op: 'and', args: [filter, rest] };
   };
 
+  /** The columns of an export, when not all are needed and no id is a digest of them all. */
+  const toSelect = (ask: RecordScan, rest: RecordFilter | null, profile: RecordProfile): Search => {
+    const { uniqueProperty } = profile;
+    if (ask.properties === null || rest !== null || (ask.ids && uniqueProperty === null)) return [];
+    const names = new Set([...ask.properties, ...(ask.ids && uniqueProperty !== null ? [uniqueProperty] : [])]);
+    const spelled = [...names].map(spellField);
+    if (names.size === 0 || spelled.includes(null)) return [];
+    const select = spelled.join(',');
+    return encodedLength(select) <= DIALECT_LIMITS.orderBy ? [['select', select]] : [];
+  };
+
+  /** Holds rows against the unique order they were asked in: what stands out of it, or twice, may hide others. */
+  const inUniqueOrder = (toRecord: (row: Json) => HubRecord, property: string | null): ((row: Json) => HubRecord) => {
+    if (property === null) return toRecord;
+    let last: number | bigint | null = null;
+    return (row) => {
+      const record = toRecord(row);
+      const value = record.values[property];
+      if ((typeof value !== 'number' && typeof value !== 'bigint') || (last !== null && value <= last))
+        throw fail('SOURCE_MALFORMED', 'The source sent records out of the order of the value it declares unique.');
+      last = value;
+      return record;
+    };
+  };
+
   const incomplete = (): HubError =>
     fail('SOURCE_MALFORMED', 'The source sent a different number of records than it counted.');
 
@@ -487,13 +513,18 @@ export function createOpendatasoftAdapter(
         call,
       );
       if (first.items.length > Math.min(PAGE_SIZE, first.total)) throw incomplete();
-      const toRecord = createRecordMapper(dataset, timeZone, ask);
+      const areUnique = profile.uniqueProperty !== null && ask.order?.length === 0;
+      const toRecord = inUniqueOrder(
+        createRecordMapper(dataset, timeZone, { ...ask, areUnique }),
+        areUnique && ask.ids ? profile.uniqueProperty : null,
+      );
+      const select = toSelect(ask, rest, profile);
       if (first.items.length === first.total) {
         if (first.total > 0) yield first.items.map(toRecord).filter(isWanted);
         return;
       }
       const path = recordsPath(dataset, '/exports/jsonl');
-      const search = [...toFilter(where), ...order, ...common];
+      const search = [...select, ...toFilter(where), ...order, ...common];
       note(path, search, call);
       let count = 0;
       for await (const lines of readLines(path, search, call)) {

@@ -600,6 +600,15 @@ const API_KEYS: ReadonlySet<string> = new Set(['_id', '_links', '_timestamp', '_
 
 const MAX_ID_LENGTH = 200;
 
+export interface RecordNeeds {
+  /** Properties that are needed, null for all. */
+  readonly properties: readonly string[] | null;
+  /** False: records get no id. */
+  readonly ids: boolean;
+  /** True: rows come in the order of their unique ids, so nothing has to be kept to tell them apart. */
+  readonly areUnique: boolean;
+}
+
 /**
  * Turns the rows of one complete answer into records. Ids: the value of the field marked `id`; without one a digest of
  * everything the row says. Rows that are equal in all of it are numbered from the second on (`-2`, `-3` ...): they are
@@ -609,15 +618,18 @@ const MAX_ID_LENGTH = 200;
 export function createRecordMapper(
   dataset: Dataset,
   timeZone: string,
-  needs: { readonly properties: readonly string[] | null; readonly ids: boolean } = { properties: null, ids: true },
+  needs: RecordNeeds = { properties: null, ids: true, areUnique: false },
 ): (row: Json) => HubRecord {
   const all = dataset.queryables ?? [];
   const wanted = needs.properties === null ? null : new Set(needs.properties);
+  const idField = idFieldOf(dataset);
   // An id may be a digest of everything the row says.
-  const queryables = wanted === null || needs.ids ? all : all.filter(({ name }) => wanted.has(name));
+  const isWhole = wanted === null || (needs.ids && !needs.areUnique);
+  const queryables = isWhole
+    ? all
+    : all.filter(({ name }) => wanted.has(name) || (needs.ids && name === idField?.name));
   const declared = new Set(queryables.map(({ name }) => name));
   const sortedNames = [...declared].toSorted();
-  const idField = idFieldOf(dataset);
   const given = new Map<string, number>();
   return (row) => {
     const values: Record<string, RecordValue> = {};
@@ -640,6 +652,7 @@ export function createRecordMapper(
       // 128 of 256 bits: a collision among 10^12 rows of one dataset has odds of about 10^-15.
       id = hash('sha256', toCanonicalObject(content, keys)).slice(0, 32);
     }
+    if (needs.areUnique) return { id, values };
     let unique = id;
     let count = given.get(id) ?? 0;
     if (count > 0) {

@@ -160,6 +160,7 @@ export function createFakeServices(
       const fault = recordFault(dataset.id);
       return fault === null ? Promise.resolve(ANSWER) : Promise.reject(fault);
     },
+    stream: () => Promise.reject(new Error('not asked here')),
   };
   return {
     door,

@@ -6,6 +6,8 @@ import { bindSort, splitFilter, toCql2Json } from '@civex/query';
 import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
 import { bindProperties, bindQuestion, factsOf } from './bind-question.ts';
 import { digest } from './digest.ts';
+import type { RecordStream, StreamRequest } from './open-stream.ts';
+import { openStream } from './open-stream.ts';
 import type { RecordPlan } from './plan-records.ts';
 import { planRecords } from './plan-records.ts';
 import { presentRecord } from './present-record.ts';
@@ -90,6 +92,13 @@ export interface RecordDoor {
    * the source contradicts itself; SOURCE_* of the adapter. Rejects with the signal's reason when `call.signal` aborts.
    */
   query(request: RecordRequest, call: Call): Promise<RecordResult>;
+  /**
+   * Every record of an answer as one stream in constant memory: the same records a chain of pages has.
+   *
+   * @throws HubError as `query`; `INPUT_TOO_COSTLY` when the hub has to sort more than `scanRecords` records;
+   * `CAPABILITY_MISSING` when ids or a continuation are asked of records without ids of their own.
+   */
+  stream(request: StreamRequest, call: Call): Promise<RecordStream>;
 }
 
 interface Question extends BoundQuestion {
@@ -228,6 +237,8 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
   }
 
   return {
+    stream: (request, call) => openStream(request, { trust, scanRecords }, call),
+
     async query(request, call) {
       const { dataset, first, after } = request;
       const facts = factsOf(dataset);

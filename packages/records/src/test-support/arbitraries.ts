@@ -196,31 +196,43 @@ const gradesArb: fc.Arbitrary<Readonly<Partial<Record<PredicateOp, Fidelity>>>> 
 const mostly = fc.oneof({ weight: 4, arbitrary: fc.constant(true) }, { weight: 1, arbitrary: fc.constant(false) });
 const SORTABLE = SCALAR_COLUMNS.map(([name]) => name);
 
-export const capabilityArb: fc.Arbitrary<FakeCapability> = fc.record({
-  grades: gradesArb,
-  connectives: fc.record({ and: mostly, or: mostly, not: mostly }),
-  sortable: fc.oneof({ weight: 2, arbitrary: fc.constant(SORTABLE) }, { weight: 1, arbitrary: fc.subarray(SORTABLE) }),
-  sourceOrder: fc.oneof(
-    { weight: 3, arbitrary: fc.constant<'unique'>('unique') },
-    { weight: 2, arbitrary: fc.subarray([...SORTABLE, 'g'], { minLength: 1, maxLength: 3 }) },
-    { weight: 1, arbitrary: fc.constant(null) },
-  ),
-  maxPageSize: fc.oneof(
-    { weight: 3, arbitrary: fc.integer({ min: 2, max: 9 }) },
-    { weight: 1, arbitrary: fc.constantFrom(1, 100) },
-  ),
-  maxWindow: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(null) },
-    { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
-  ),
-  silentCap: fc.oneof(
-    { weight: 3, arbitrary: fc.constant(null) },
-    { weight: 1, arbitrary: fc.integer({ min: 1, max: 5 }) },
-  ),
-  statesTotal: fc.boolean(),
-  scanPage: fc.integer({ min: 1, max: 12 }),
-  scanOrder: fc.constantFrom('none', 'ordered', 'resumable'),
-});
+export const capabilityArb: fc.Arbitrary<FakeCapability> = fc
+  .record({
+    grades: gradesArb,
+    connectives: fc.record({ and: mostly, or: mostly, not: mostly }),
+    sortable: fc.oneof(
+      { weight: 2, arbitrary: fc.constant(SORTABLE) },
+      { weight: 1, arbitrary: fc.subarray(SORTABLE) },
+    ),
+    sourceOrder: fc.oneof(
+      { weight: 3, arbitrary: fc.constant<'unique'>('unique') },
+      { weight: 2, arbitrary: fc.subarray([...SORTABLE, 'g'], { minLength: 1, maxLength: 3 }) },
+      { weight: 1, arbitrary: fc.constant(null) },
+    ),
+    maxPageSize: fc.oneof(
+      { weight: 3, arbitrary: fc.integer({ min: 2, max: 9 }) },
+      { weight: 1, arbitrary: fc.constantFrom(1, 100) },
+    ),
+    maxWindow: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(null) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 40 }) },
+    ),
+    silentCap: fc.oneof(
+      { weight: 3, arbitrary: fc.constant(null) },
+      { weight: 1, arbitrary: fc.integer({ min: 1, max: 5 }) },
+    ),
+    statesTotal: fc.boolean(),
+    scanPage: fc.integer({ min: 1, max: 12 }),
+    scanOrder: fc.constantFrom<FakeCapability['scanOrder']>('none', 'ordered', 'resumable'),
+  })
+  .map((can) => {
+    // A scan keeps only an order there is, and begins only behind what a unique order tells apart.
+    if (can.sourceOrder === null) return { ...can, scanOrder: 'none' };
+    return {
+      ...can,
+      scanOrder: can.sourceOrder !== 'unique' && can.scanOrder === 'resumable' ? 'ordered' : can.scanOrder,
+    };
+  });
 
 /** One lie each. Cutting answers and misstating the total at once cannot be seen, so totals lie only uncut. */
 export const liesArb: fc.Arbitrary<FakeLies> = fc.oneof(
