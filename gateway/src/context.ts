@@ -80,13 +80,18 @@ let neverAborted: AbortSignal | undefined;
 export function createHubContext(
   services: HubServices,
   sources: SourceSet,
-  request: { readonly requestId: string; readonly signal?: AbortSignal | undefined },
+  request: {
+    readonly requestId: string;
+    readonly signal?: AbortSignal | undefined;
+    /** Default: that of a GraphQL request. */
+    readonly timeoutMs?: number;
+  },
 ): HubContext {
   neverAborted ??= new AbortController().signal;
   return {
     requestId: request.requestId,
     signal: request.signal ?? neverAborted,
-    deadlineEpochMs: services.monotonicMs() + services.limits.requestTimeoutMs,
+    deadlineEpochMs: services.monotonicMs() + (request.timeoutMs ?? services.limits.requestTimeoutMs),
     sources,
     services,
     datasetLoaders: new Map(),

@@ -13,6 +13,8 @@ import { createHubContext } from './context.ts';
 import { createCursorSeal, CURSOR_KEY_BYTES } from './cursor-seal.ts';
 import type { HubContext, HubServices, HubSource, SourceSet } from './context.ts';
 import { createErrorBoundary } from './error-boundary.ts';
+import { openExport } from './exports.ts';
+import type { ExportQuestion, OpenExport } from './exports.ts';
 import { PARTIAL_EXTENSION } from './partial-errors.ts';
 import { createPublicSchema, REMOTE_BATCH } from './public-schema.ts';
 import type { PublicSchema } from './public-schema.ts';
@@ -48,6 +50,12 @@ export interface Gateway {
     params: GraphQLParams,
     request: { readonly requestId?: string; readonly signal?: AbortSignal },
   ): Promise<ExecutionResult>;
+  /**
+   * Opens an export and hands it to `send`; the sources it reads from stay until `send` has ended.
+   *
+   * @throws HubError as `openExport`, and whatever `send` throws.
+   */
+  withExport(question: ExportQuestion, signal: AbortSignal, send: (opened: OpenExport) => Promise<void>): Promise<void>;
   createContext(signal?: AbortSignal): HubContext;
   /** Replaces the sources; requests under way finish on the ones they began with. */
   replaceSources(config: HubConfig): SourcesDiff;
@@ -106,6 +114,10 @@ export function createGateway(options: GatewayOptions): Gateway {
       dropped.delete(source);
       source.close().catch(options.reportError);
     }
+  };
+
+  const occupy = (set: SourceSet): void => {
+    users.set(set, (users.get(set) ?? 0) + 1);
   };
 
   const release = (set: SourceSet): void => {
@@ -187,9 +199,26 @@ export function createGateway(options: GatewayOptions): Gateway {
     sources: () => sources,
     yoga,
     createContext,
+    async withExport(question, signal, send) {
+      const context = createHubContext(services, sources, {
+        requestId: createUuid(environment),
+        signal,
+        timeoutMs: limits.exportSeconds * 1_000,
+      });
+      occupy(context.sources);
+      try {
+        await send(await openExport(question, context));
+      } catch (error) {
+        // Not the caller's doing, and the answer may have begun: the operator learns of it here.
+        if (!signal.aborted) options.reportError(error);
+        throw error;
+      } finally {
+        release(context.sources);
+      }
+    },
     async execute(params, { requestId, signal }) {
       const context = createContext(signal, requestId);
-      users.set(context.sources, (users.get(context.sources) ?? 0) + 1);
+      occupy(context.sources);
       try {
         const result = (await yoga.getResultForParams(
           { params, request: PLACEHOLDER_REQUEST },

@@ -71,7 +71,7 @@ export interface Provenance {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
-function createProvenance(dataset: Dataset, source: LocalSource, fetchedAtEpochMs: number): Provenance {
+export function createProvenance(dataset: Dataset, source: LocalSource, fetchedAtEpochMs: number): Provenance {
   const { license } = dataset;
   const name = dataset.titles[Object.keys(dataset.titles)[0] ?? ''] ?? dataset.localId;
   const publisher = dataset.publisher?.name ?? source.info.title;

@@ -69,9 +69,11 @@ async function start(
     graphiql: config.server.graphiql && serves === 'hub',
     bodyBytes: config.limits.bodyBytes,
     concurrentRequests: config.limits.concurrentRequests,
+    concurrentExports: config.limits.concurrentExports,
     drainSeconds: config.limits.drainSeconds,
     renderMetrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
     onRequest: (outcome, durationMs) => metrics.graphql(outcome, durationMs),
+    onExport: (outcome, durationMs) => metrics.export(outcome, durationMs),
     environment,
   });
   return {

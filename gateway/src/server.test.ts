@@ -494,9 +494,11 @@ describe('stopping', () => {
       graphiql: false,
       bodyBytes: 1_000,
       concurrentRequests: 1,
+      concurrentExports: 1,
       drainSeconds: 0,
       renderMetrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
       onRequest() {},
+      onExport() {},
       environment: createSystemEnvironment(),
     });
     await expect(attempt).rejects.toMatchObject({ code: 'EADDRINUSE' });

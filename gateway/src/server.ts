@@ -8,7 +8,9 @@ import type { ExecutionResult } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
 import type { Gateway } from './create-gateway.ts';
 import { EXAMPLE_QUESTIONS } from './examples.ts';
+import { createExportServer } from './export-server.ts';
 import { stringifyData } from './projection.ts';
+import { Refusal } from './refusal.ts';
 
 export interface ServerOptions {
   readonly gateway: Gateway;
@@ -18,11 +20,14 @@ export interface ServerOptions {
   /** Bytes of one request body. */
   readonly bodyBytes: number;
   readonly concurrentRequests: number;
+  readonly concurrentExports: number;
   readonly drainSeconds: number;
   /** Text of `/metrics`, Prometheus exposition format. */
   readonly renderMetrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Counts one GraphQL request. */
   readonly onRequest: (outcome: string, durationMs: number) => void;
+  /** Counts one export. `outcome` is `ok` or an error code. */
+  readonly onExport: (outcome: string, durationMs: number) => void;
   readonly environment: Pick<Environment, 'monotonicMs' | 'setTimer' | 'clearTimer'>;
 }
 
@@ -34,19 +39,6 @@ export interface RunningServer {
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 const RESPONSE_TYPE = 'application/graphql-response+json; charset=utf-8';
-
-/** A refusal before GraphQL: the body is a GraphQL error all the same, so that every client can read it. */
-class Refusal extends Error {
-  readonly status: number;
-  readonly code: string;
-  readonly headers: Readonly<Record<string, string>>;
-  constructor(status: number, code: string, message: string, headers: Readonly<Record<string, string>> = {}) {
-    super(message);
-    this.status = status;
-    this.code = code;
-    this.headers = headers;
-  }
-}
 
 function send(
   response: ServerResponse,
@@ -200,6 +192,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { gateway, environment } = options;
   let running = 0;
   let stopping = false;
+  const answerExport = createExportServer(options);
 
   /** A connection that stays open for more would keep a stopping server from ending. */
   const reply: typeof send = (response, ...answer) => {
@@ -276,9 +269,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
         }
         break;
       default:
+        if (path.startsWith('/exports/')) return answerExport(request, response);
         break;
     }
-    throw new Refusal(404, 'NOT_FOUND', 'Nothing is served here. Queries go to /graphql.');
+    throw new Refusal(404, 'NOT_FOUND', 'Nothing is served here. Queries go to /graphql, exports to /exports.');
   }
 
   const server: Server = createServer(

@@ -151,9 +151,11 @@ async function serveHub(urls: readonly string[], maxBytes: number): Promise<void
     graphiql: false,
     bodyBytes: config.limits.bodyBytes,
     concurrentRequests: 1_000,
+    concurrentExports: 8,
     drainSeconds: 1,
     renderMetrics: () => Promise.resolve({ contentType: 'text/plain', text: '' }),
     onRequest: () => {},
+    onExport: () => {},
     environment,
   });
   answerStats(

@@ -4,7 +4,6 @@ import type { Environment } from '@civex/environment';
 import { adapterOptionSchemas, startHub } from '@civex/gateway';
 import type { RunningHub } from '@civex/gateway';
 import type { Sandbox, SandboxPortal } from '@civex/sandbox';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { request } from 'undici';
@@ -95,9 +94,8 @@ export function toSourceInput(
   };
 }
 
-/** Where the hubs of this test file keep what they must remember. */
-export const DATA_FOLDER = mkdtempSync(path.join(tmpdir(), 'civex-test-'));
-process.once('exit', () => rmSync(DATA_FOLDER, { recursive: true, force: true }));
+/** Where hubs of tests keep what they must remember: a key for cursors, the same for all of them. */
+export const DATA_FOLDER = path.join(tmpdir(), 'civex-test-data');
 
 /** Every question reaches the portals; nothing old ever stands in. */
 export const NO_CACHE: SourceInput['cache'] = { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0 };

@@ -127,6 +127,8 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
     graphiql: graphiql ?? true,
     bodyBytes: bodyBytes ?? 1_000_000,
     concurrentRequests: concurrentRequests ?? 200,
+    concurrentExports: 8,
+    onExport() {},
     drainSeconds: drainSeconds ?? 20,
     renderMetrics: renderMetrics ?? (() => Promise.resolve({ contentType: 'text/plain', text: 'up 1\n' })),
     onRequest: (outcome) => outcomes.push(outcome),

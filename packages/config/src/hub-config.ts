@@ -40,6 +40,10 @@ export interface HubLimits {
   readonly maxFirst: number;
   /** Requests in work at once, 1 to 10,000; beyond it 503. Default 200. */
   readonly concurrentRequests: number;
+  /** Exports in work at once, 1 to 1,000; beyond it 503. Default 8. */
+  readonly concurrentExports: number;
+  /** Seconds for one export, 10 to 86,400. Default 3,600. */
+  readonly exportSeconds: number;
   /** Seconds that running requests are given when the hub stops, 0 to 600. Default 20. */
   readonly drainSeconds: number;
 }
@@ -54,7 +58,7 @@ export interface SourceLimits {
   readonly totalTimeoutMs: number;
   /** Decoded bytes of one answer read whole, 1,000 to 256,000,000. Default 16,000,000. */
   readonly maxAnswerBytes: number;
-  /** Decoded bytes of one streamed answer, 1,000 to 100,000,000,000. Default 1,000,000,000. */
+  /** Decoded bytes of one streamed answer, 1,000 to 100,000,000,000. Default 10,000,000,000. */
   readonly maxStreamBytes: number;
   /** Requests to this portal at once, 1 to 200. Default 20. */
   readonly maxConcurrent: number;
@@ -208,6 +212,8 @@ const hubLimitsSchema = z.strictObject({
   scanRecords: integer(100, 10_000_000, 50_000),
   maxFirst: integer(1, 100_000, 1_000),
   concurrentRequests: integer(1, 10_000, 200),
+  concurrentExports: integer(1, 1_000, 8),
+  exportSeconds: integer(10, 86_400, 3_600),
   drainSeconds: integer(0, 600, 20),
 }) satisfies z.ZodType<HubLimits>;
 
@@ -216,7 +222,7 @@ const sourceLimitsSchema = z.strictObject({
   headersTimeoutMs: integer(100, 120_000, 5_000),
   totalTimeoutMs: integer(100, 300_000, 10_000),
   maxAnswerBytes: integer(1_000, 256_000_000, 16_000_000),
-  maxStreamBytes: integer(1_000, 100_000_000_000, 1_000_000_000),
+  maxStreamBytes: integer(1_000, 100_000_000_000, 10_000_000_000),
   maxConcurrent: integer(1, 200, 20),
   maxQueued: integer(0, 10_000, 50),
   retryBudget: z.number().min(0).max(1).default(0.1),

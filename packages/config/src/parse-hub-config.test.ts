@@ -30,7 +30,7 @@ describe('a complete configuration', () => {
           headersTimeoutMs: 5_000,
           totalTimeoutMs: 10_000,
           maxAnswerBytes: 16_000_000,
-          maxStreamBytes: 1_000_000_000,
+          maxStreamBytes: 10_000_000_000,
           maxConcurrent: 20,
           maxQueued: 50,
           retryBudget: 0.1,

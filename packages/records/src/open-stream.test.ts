@@ -22,7 +22,17 @@ const open = (
   scanRecords = 1_000,
 ) =>
   createRecordDoor({ scanRecords, maxFirst: 1_000, onCapabilityLost: (_s, _d, op) => lost.push(op) }).stream(
-    { ...source, filter: null, cql: null, properties: null, sortBy: [], ids: false, after: null, ...change },
+    {
+      ...source,
+      filter: null,
+      cql: null,
+      properties: null,
+      sortBy: [],
+      geometry: false,
+      ids: false,
+      after: null,
+      ...change,
+    },
     createCall(),
   );
 

@@ -15,6 +15,8 @@ export interface StreamRequest extends RecordQuestion {
   /** Properties to hand out, null for all. */
   readonly properties: readonly string[] | null;
   readonly sortBy: readonly SortInput[];
+  /** True: values of all GEOMETRY columns are read as well, asked for or not. */
+  readonly geometry: boolean;
   /** True: the records carry their ids, and a later stream can begin behind any of them. */
   readonly ids: boolean;
   /** Begin behind the record with this id, in the source's own order; null for the beginning. */
@@ -25,6 +27,8 @@ export interface StreamRequest extends RecordQuestion {
 export interface RecordStream {
   /** The asked columns in the dataset's order. Records may carry more values. */
   readonly columns: readonly Queryable[];
+  /** Names of the GEOMETRY columns, in the dataset's order: those read, asked for or because of `geometry`. */
+  readonly geometryColumns: readonly string[];
   /** True: the order is the source's own unique one, so a stream that broke off can be continued behind its last record. */
   readonly isResumable: boolean;
   /** The parts of the filter the source and the hub decide. */
@@ -95,6 +99,9 @@ export async function openStream(
   const question = await bindQuestion(request, call);
   const columns = bindProperties(request.properties, question.queryables, dataset);
   const sort = bindSort(request.sortBy, question.queryables);
+  const geometryColumns = (request.geometry ? question.queryables : columns)
+    .filter(({ type }) => type === 'GEOMETRY')
+    .map(({ name }) => name);
   let scannedRecords = 0;
   const onRows = (count: number): void => {
     scannedRecords += count;
@@ -134,7 +141,7 @@ export async function openStream(
         capability,
         order,
         after: request.after,
-        properties: columns.map(({ name }) => name),
+        properties: [...new Set([...columns.map(({ name }) => name), ...geometryColumns])],
         ids: isResumable,
         onRows,
       },
@@ -162,5 +169,5 @@ export async function openStream(
       await rest.return(undefined);
     }
   }
-  return { columns, isResumable, split, scannedRecords: () => scannedRecords, batches: batches() };
+  return { columns, geometryColumns, isResumable, split, scannedRecords: () => scannedRecords, batches: batches() };
 }

@@ -7,6 +7,8 @@ export interface Metrics {
   circuit(source: string, state: 'closed' | 'open' | 'half-open'): void;
   /** One GraphQL request was answered. `outcome` is `ok` or an error code of ours. */
   graphql(outcome: string, durationMs: number): void;
+  /** One export ended. `outcome` is `ok` or an error code of ours. */
+  export(outcome: string, durationMs: number): void;
   /** How many sources the hub serves. */
   sourcesConfigured(count: number): void;
   /** A source did not do what it claimed, and the hub stopped asking it to. */
@@ -24,6 +26,8 @@ export interface MetricsOptions {
 
 /** Upper bounds in seconds; 10 s is the total timeout of a source, 15 s the deadline of a request. */
 const DURATION_BUCKETS = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15];
+/** Upper bounds in seconds; an hour is the deadline of an export. */
+const EXPORT_BUCKETS = [0.1, 1, 10, 60, 300, 900, 3_600];
 const CIRCUIT_VALUE = { closed: 0, 'half-open': 0.5, open: 1 } as const;
 const OUTCOMES: ReadonlySet<string> = new Set(['ok', ...HUB_ERROR_CODES]);
 
@@ -67,6 +71,18 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     buckets: DURATION_BUCKETS,
     registers,
   });
+  const exportTotal = new Counter({
+    name: 'civex_exports_total',
+    help: 'Exports ended, by outcome.',
+    labelNames: ['outcome'],
+    registers,
+  });
+  const exportSeconds = new Histogram({
+    name: 'civex_export_duration_seconds',
+    help: 'Time from receiving an export request to the end of its file.',
+    buckets: EXPORT_BUCKETS,
+    registers,
+  });
   const sources = new Gauge({ name: 'civex_sources_configured', help: 'Sources the hub serves.', registers });
   const lost = new Counter({
     name: 'civex_capabilities_lost_total',
@@ -107,6 +123,10 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     graphql(outcome, durationMs) {
       graphqlTotal.inc({ outcome: toOutcome(outcome) });
       graphqlSeconds.observe(durationMs / 1000);
+    },
+    export(outcome, durationMs) {
+      exportTotal.inc({ outcome: toOutcome(outcome) });
+      exportSeconds.observe(durationMs / 1000);
     },
     sourcesConfigured(count) {
       sources.set(count);
