@@ -188,6 +188,70 @@ describe('an export', () => {
   });
 });
 
+/** What arrived of a file, and how its connection ended. */
+async function take(name: string, parameters: Readonly<Record<string, string>> = {}) {
+  const { statusCode, trailers, body } = await request(address(name, parameters));
+  const chunks: Buffer[] = [];
+  let error: unknown = null;
+  try {
+    for await (const chunk of body) chunks.push(chunk as Buffer);
+  } catch (caught) {
+    error = caught;
+  }
+  return { status: statusCode, text: Buffer.concat(chunks).toString(), error, trailers: trailers as File['trailers'] };
+}
+
+describe('an export that is interrupted', () => {
+  const isExport = ({ path }: { readonly path: string }): boolean => path.includes('/exports/');
+
+  test('control: the specimen is whole', async () => {
+    expect(await take(`${SPENDING}.ndjson`)).toMatchObject({
+      status: 200,
+      error: null,
+      trailers: { 'civex-export-status': 'complete', 'civex-export-records': '12500' },
+    });
+  });
+
+  test.each(['ndjson', 'csv', 'geojson', 'parquet'])('by the portal cuts the connection: %s', async (format) => {
+    sandbox.portal('leicester').setFault('cut', isExport);
+    const { status, text, error, trailers } = await take(`${SPENDING}.${format}`);
+    if (status === 200) {
+      expect(error).not.toBeNull();
+      expect(trailers).toEqual({});
+      if (format === 'geojson') expect(() => JSON.parse(text)).toThrow(SyntaxError);
+      if (format === 'parquet') expect(text.length > 4 && text.endsWith('PAR1')).toBe(false);
+    } else expect(status).toBe(502);
+  });
+
+  test('continues behind its last record, and both parts are the whole', async () => {
+    const id = (await recordDatasets()).find((name) => name.startsWith('mexico-city:'))!;
+    const whole = toRows((await download(`${id}.ndjson`, { ids: 'true' })).text);
+    expect(whole.length).toBeGreaterThan(3);
+    for (const at of [0, 1, whole.length - 2, whole.length - 1]) {
+      const rest = await download(`${id}.ndjson`, { ids: 'true', after: whole[at]!['record_id'] });
+      expect(toRows(rest.text)).toEqual(whole.slice(at + 1));
+    }
+    expect((await download(`${id}.ndjson`)).headers['civex-resumable']).toBe('true');
+  });
+
+  test('by its reader ends in the hub as well', async () => {
+    const cancelled = async (): Promise<string | undefined> => {
+      const { body } = await request(`${hub.url}/metrics`);
+      return /^civex_exports_total\{outcome="CANCELLED"\} (\d+)$/m.exec(await body.text())?.[1];
+    };
+    const portal = sandbox.portal('leicester');
+    portal.setFault('hang', isExport);
+    portal.clearRequests();
+    const before = Number((await cancelled()) ?? 0);
+    const gone = new AbortController();
+    const reading = request(address(`${SPENDING}.ndjson`), { signal: gone.signal });
+    await expect.poll(() => portal.requests.some(isExport), { timeout: 5_000 }).toBe(true);
+    gone.abort();
+    await expect(reading).rejects.toThrow();
+    await expect.poll(async () => Number((await cancelled()) ?? 0), { timeout: 5_000 }).toBe(before + 1);
+  });
+});
+
 describe('an export is refused before it begins', () => {
   test('control: the specimen is answered', async () => {
     expect((await download(`${STATIONS}.csv`, { properties: 'nom' })).status).toBe(200);
