@@ -79,6 +79,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     door: createRecordDoor({
       scanRecords: limits.scanRecords,
       maxFirst: limits.maxFirst,
+      aggregateRecords: limits.aggregateRecords,
       onCapabilityLost: options.onCapabilityLost,
       cursorSeal: createCursorSeal(cursorKey, 'records'),
     }),

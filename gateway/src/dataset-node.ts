@@ -1,10 +1,12 @@
 import { createCallTrace } from '@civex/adapter-contract';
-import type { CallTrace } from '@civex/adapter-contract';
+import type { Call } from '@civex/adapter-contract';
 import { HubError, isHubError } from '@civex/errors';
 import type { Dataset, Geometry, HubRecord, LangText, Queryable, RecordValue } from '@civex/model';
 import type { FilterInput, SortInput } from '@civex/query';
-import type { RecordResult } from '@civex/records';
+import type { AggregateResult, RecordPlanReport, RecordResult } from '@civex/records';
 import type { GraphQLResolveInfo } from 'graphql';
+import type { AggregateArgs } from './aggregate-result.ts';
+import { createAggregateResult, NO_GROUPS } from './aggregate-result.ts';
 import { createCall } from './context.ts';
 import type { HubContext, LocalSource } from './context.ts';
 import { reportPartial } from './partial-errors.ts';
@@ -268,44 +270,75 @@ export class DatasetNode {
     return dataset.queryables.map((queryable) => new QueryableNode(queryable, describePushdown(queryable, capability)));
   }
 
+  async records(args: RecordsArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
+    const ask = (call: Call): Promise<RecordResult> =>
+      context.services.door.query(
+        {
+          adapter: this.#source.adapter,
+          dataset: this.#dataset,
+          filter: args.filter ?? null,
+          cql: args.cql ?? null,
+          properties: args.properties ?? null,
+          sortBy: args.sortBy ?? [],
+          first: args.first,
+          after: args.after ?? null,
+        },
+        call,
+      );
+    return this.#report(ask, NO_RECORDS, context, info, (result, report, provenance) =>
+      createRecordConnection(result, report(shortcomingOf(result)), provenance),
+    );
+  }
+
+  async aggregate(args: AggregateArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
+    const ask = (call: Call): Promise<AggregateResult> =>
+      context.services.door.aggregate(
+        {
+          adapter: this.#source.adapter,
+          dataset: this.#dataset,
+          filter: args.filter ?? null,
+          cql: args.cql ?? null,
+          groupBy: args.groupBy ?? [],
+          measures: args.measures,
+          sortBy: args.sortBy ?? [],
+          first: args.first,
+        },
+        call,
+      );
+    return this.#report(ask, NO_GROUPS, context, info, (result, report, provenance) =>
+      createAggregateResult(result, report(null), provenance),
+    );
+  }
+
   /**
-   * A source that fails leaves an empty connection whose `source` says FAILED, and a located error beside the data:
-   * `records` is not nullable, so throwing here would take every other source's answer down with it. What the caller
+   * A source that fails leaves an empty answer whose `source` says FAILED, and a located error beside the data:
+   * these fields are not nullable, so throwing here would take every other source's answer down with it. What the caller
    * got wrong is thrown.
    */
-  async records(args: RecordsArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
+  async #report<T extends { readonly plan: RecordPlanReport }>(
+    ask: (call: Call) => Promise<T>,
+    nothing: T,
+    context: HubContext,
+    info: GraphQLResolveInfo,
+    present: (result: T, report: (shortcoming: HubError | null) => SourceReport, provenance: Provenance) => object,
+  ): Promise<object> {
     const { services } = context;
     const trace = createCallTrace();
     const startedAt = services.monotonicMs();
-    const provenance = (): Provenance =>
-      createProvenance(this.#dataset, this.#source, trace.fetchedAtEpochMs ?? services.now());
-    const report = (failure: { readonly error: unknown } | null, shortcoming: HubError | null = null): SourceReport =>
+    const report = (failure: { readonly error: unknown } | null, shortcoming: HubError | null): SourceReport =>
       createSourceReport(this.#source.info.source, trace, services.monotonicMs() - startedAt, failure, shortcoming);
+    let result: T;
+    let failure: { readonly error: unknown } | null = null;
     try {
-      const result = await this.#queryRecords(args, context, trace);
-      return createRecordConnection(result, report(null, shortcomingOf(result)), provenance());
+      result = await ask(createCall(context, trace));
     } catch (error) {
       if (!isSourceFailure(error)) throw error;
       reportPartial(context, info, error);
+      failure = { error };
       const { requests, portalQueries } = trace;
-      const nothing = { ...NO_RECORDS, plan: { ...NO_RECORDS.plan, requests, portalQuery: portalQueries } };
-      return createRecordConnection(nothing, report({ error }), provenance());
+      result = { ...nothing, plan: { ...nothing.plan, requests, portalQuery: portalQueries } };
     }
-  }
-
-  #queryRecords(args: RecordsArgs, context: HubContext, trace: CallTrace): Promise<RecordResult> {
-    return context.services.door.query(
-      {
-        adapter: this.#source.adapter,
-        dataset: this.#dataset,
-        filter: args.filter ?? null,
-        cql: args.cql ?? null,
-        properties: args.properties ?? null,
-        sortBy: args.sortBy ?? [],
-        first: args.first,
-        after: args.after ?? null,
-      },
-      createCall(context, trace),
-    );
+    const provenance = createProvenance(this.#dataset, this.#source, trace.fetchedAtEpochMs ?? services.now());
+    return present(result, (shortcoming) => report(failure, shortcoming), provenance);
   }
 }

@@ -52,6 +52,31 @@ fragment Free on RecordConnection {
 `,
   },
   {
+    title: 'Free bikes in four cities in all, and spending by month to the last penny',
+    query: `# Free bikes in four cities in all; spending by month in Leicester, to the last penny.
+{
+  bordeaux: dataset(id: "bordeaux:ci_vcub_p") { title aggregate(measures: [{ as: "stations", op: COUNT }, { as: "bikes", op: SUM, property: "nbvelos" }], first: 1) { ...Groups } }
+  umea: dataset(id: "umea:cykelstationer-umea") { title aggregate(measures: [{ as: "stations", op: COUNT }, { as: "bikes", op: SUM, property: "lediga_cyklar" }], first: 1) { ...Groups } }
+  leicester: dataset(id: "leicester:bike-share-docking-stations") { title aggregate(measures: [{ as: "stations", op: COUNT }, { as: "bikes", op: SUM, property: "bikes_available" }], first: 1) { ...Groups } }
+  mexico: dataset(id: "mexico-city:estaciones-de-ecobici") { title aggregate(measures: [{ as: "stations", op: COUNT }, { as: "bikes", op: SUM, property: "bicis_disponibles" }], first: 1) { ...Groups } }
+  spending: dataset(id: "leicester:expenditure-exceeding-ps500-2024") {
+    title
+    aggregate(
+      groupBy: [{ property: "payment_date", every: MONTH }]
+      measures: [{ as: "payments", op: COUNT }, { as: "pounds", op: SUM, property: "amount" }]
+      first: 20
+    ) { ...Groups }
+  }
+}
+fragment Groups on AggregateResult {
+  groups { key measures }
+  truncated
+  plan { pushed residual requests scannedRecords portalQuery }
+  source { status fetchedAt age durationMs }
+}
+`,
+  },
+  {
     title: 'A search over every catalog, with a report for each',
     query: `# "velo" over every catalog: the best hits first, and what each portal did.
 {

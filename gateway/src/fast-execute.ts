@@ -286,7 +286,7 @@ class Compiler {
 }
 
 /** Fields of a dataset that depend on more than the dataset: on the request, the portal or the time of fetching. */
-const IMPURE: ReadonlySet<string> = new Set(['catalog', 'provenance', 'records', 'queryables']);
+const IMPURE: ReadonlySet<string> = new Set(['catalog', 'provenance', 'records', 'aggregate', 'queryables']);
 
 /** True when a field of a dataset depends on nothing but the dataset and the document. */
 const isPure = (plan: FieldPlan): boolean =>

@@ -179,9 +179,11 @@ function select(type: GraphQLObjectType, choose: () => number, depth: number): s
     const args =
       field.name === 'value'
         ? `(property: "${choose() % 2 === 0 ? 'n' : 'absent'}")`
-        : field.args.some(({ name }) => name === 'lang') && choose() % 2 === 0
-          ? `(lang: "${['fr', 'en', 'sv'][choose() % 3]}")`
-          : '';
+        : field.name === 'aggregate'
+          ? `(measures: [{ as: "count", op: COUNT }], first: ${1 + (choose() % 9)})`
+          : field.args.some(({ name }) => name === 'lang') && choose() % 2 === 0
+            ? `(lang: "${['fr', 'en', 'sv'][choose() % 3]}")`
+            : '';
     // The same response name must mean the same thing, or the document is not valid.
     const name = args === '' ? alias : `a${depth}_${index}_${choose()}: `;
     return `${name}${field.name}${args}${isObjectType(inner) ? ` ${select(inner, choose, depth - 1)}` : ''}`;

@@ -284,6 +284,18 @@ describe('the cost', () => {
     ['every catalog', '{catalogs{id}}', {}, 4],
     ['records ask a portal', '{dataset(id:"a:1"){records(first:10){nodes{id}}}}', {}, 1 + 50 + 1 + 10],
     [
+      'aggregates may read a whole dataset, and have groups',
+      '{dataset(id:"a:1"){aggregate(measures:[{as:"n",op:COUNT}],first:10){groups{key}}}}',
+      {},
+      1 + 500 + 1 + 10,
+    ],
+    [
+      'aggregates have as many groups as they say themselves',
+      '{dataset(id:"a:1"){aggregate(measures:[{as:"n",op:COUNT}]){groups{key}}}}',
+      {},
+      1 + 500 + 1 + 1_000,
+    ],
+    [
       'lists in lists multiply',
       '{catalogs{datasets(first:10){nodes{records(first:10){nodes{id}}}}}}',
       {},

@@ -226,10 +226,15 @@ const PLAIN_LIST = 5;
 /** Upstream work of a field beyond the objects it returns. */
 const UPSTREAM: Readonly<Record<string, number>> = {
   'Dataset.records': 50,
+  // May read every record of a dataset, a page of records never does.
+  'Dataset.aggregate': 500,
   'Catalog.datasets': 20,
   'Dataset.queryables': 20,
   'Catalog.health': 10,
 };
+
+/** Lists that are as long as `first` of the field around them. */
+const PAGED: ReadonlySet<string> = new Set(['nodes', 'edges', 'groups']);
 
 function sizeOf(
   args: readonly ArgumentNode[] | undefined,
@@ -304,10 +309,9 @@ export function costOf(
         const outer = isNonNullType(field.type) ? field.type.ofType : field.type;
         let times = 1;
         if (isListType(outer))
-          times =
-            selection.name.value === 'nodes' || selection.name.value === 'edges'
-              ? pageSize
-              : (sizeOf(selection.arguments, 'ids', variables) ?? (type.name === 'Catalog' ? sources : PLAIN_LIST));
+          times = PAGED.has(selection.name.value)
+            ? pageSize
+            : (sizeOf(selection.arguments, 'ids', variables) ?? (type.name === 'Catalog' ? sources : PLAIN_LIST));
         cost += times * (1 + costOfSet(selection.selectionSet, type, first ?? pageSize));
       }
       if (cost > 1e12) return cost;

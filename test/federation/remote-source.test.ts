@@ -6,7 +6,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { withoutTimes } from '../test-support/answers.ts';
 import { startCountingProxy } from '../test-support/counting-proxy.ts';
 import type { CountingProxy } from '../test-support/counting-proxy.ts';
-import { createConfig, NO_CACHE, REPORT, startTestHub, toSourceInput } from '../test-support/test-hub.ts';
+import { createConfig, DATA_FOLDER, NO_CACHE, REPORT, startTestHub, toSourceInput } from '../test-support/test-hub.ts';
 import type { Answer, GraphQLFault, Loose, TestHub, Variables } from '../test-support/test-hub.ts';
 
 const DESCRIPTION = { homepage: 'https://opendata.umea.se', country: 'SE', region: 'Västerbotten' };
@@ -39,6 +39,7 @@ beforeAll(async () => {
             }
           : toSourceInput(portal, { cache: NO_CACHE }),
       ),
+      { server: { dataFolder: DATA_FOLDER } },
     ),
   );
 });
@@ -61,6 +62,7 @@ const DATASET = `id catalog { id title country languages } identifier title titl
   queryables { name title description type unit pushdown } recordCount provenance { catalog dataset publisher license { id } modified fetchedAt attribution raw }`;
 const RECORDS = `totalCount totalIsExact nodes { id values geometry } edges { cursor node { id } } pageInfo { hasNextPage endCursor }
   plan { pushed residual scannedRecords portalQuery } source { ${REPORT} } provenance { catalog dataset attribution }`;
+const GROUPS = `groups { key measures } truncated plan { pushed residual scannedRecords portalQuery } source { ${REPORT} } provenance { catalog dataset attribution }`;
 const CONNECTION = `totalCount totalIsExact nodes { id title catalog { id title } } edges { cursor node { id } } pageInfo { hasNextPage endCursor } sources { ${REPORT} }`;
 
 const TWENTY = [
@@ -164,6 +166,17 @@ const QUESTIONS: readonly (readonly [string, string, Variables])[] = [
     '{ dataset(id: "umea:badplatser") { records(first: 1, properties: ["namn"]) { nodes { id value(property: "nope") } } } }',
     {},
   ],
+  [
+    'aggregates the portal makes and the hub makes',
+    `{ a: dataset(id: "umea:cykelstationer-umea") { aggregate(groupBy: [{ property: "lediga_cyklar" }], measures: [{ as: "n", op: COUNT }], first: 3) { ${GROUPS} } }
+       b: dataset(id: "umea:ortnamn") { aggregate(groupBy: [{ property: "libelle" }], measures: [{ as: "n", op: COUNT }], sortBy: [{ property: "n", direction: DESC }], first: 5) { ${GROUPS} } } }`,
+    {},
+  ],
+  [
+    'an aggregate with an unknown property',
+    '{ dataset(id: "umea:badplatser") { title aggregate(measures: [{ as: "n", op: SUM, property: "nope" }]) { truncated } } x: dataset(id: "leicester:bus-stops") { id } }',
+    {},
+  ],
   ['datasets with a bad theme', '{ datasets(filter: { themes: ["NOPE"] }) { nodes { id } } }', {}],
   ['datasets with a bad cursor', '{ datasets(first: 5, after: "abc") { nodes { id } } }', {}],
   [
@@ -207,6 +220,7 @@ describe('a hub with one source served by another Civex answers as a hub of its 
       'records with an unknown property',
       'records with a bad cursor',
       'a value that was not asked for',
+      'an aggregate with an unknown property',
       'datasets with a bad theme',
       'datasets with a bad cursor',
     ]);

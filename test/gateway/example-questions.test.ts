@@ -137,9 +137,9 @@ describe('every example question', () => {
         if (Array.isArray(value)) for (const [index, part] of value.entries()) look(part, `${path}[${index}]`);
         else if (typeof value === 'object' && value !== null)
           for (const [key, part] of Object.entries(value)) {
-            if (key === 'nodes') {
+            if (key === 'nodes' || key === 'groups') {
               lists++;
-              if (!Array.isArray(part) || part.length === 0) empty.push(`${path}.nodes`);
+              if (!Array.isArray(part) || part.length === 0) empty.push(`${path}.${key}`);
             }
             look(part, `${path}.${key}`);
           }

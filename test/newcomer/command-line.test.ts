@@ -75,8 +75,8 @@ describe('civex start', () => {
     expect(cli.out).toContain('npm start -- --config hub.yaml');
   });
 
-  test('prints three questions, and each, pasted as printed, has data and no errors', async () => {
-    expect(cli.out).toContain('Three questions to paste into GraphiQL');
+  test('prints four questions, and each, pasted as printed, has data and no errors', async () => {
+    expect(cli.out).toContain('Four questions to paste into GraphiQL');
     const printed = EXAMPLE_QUESTIONS.map(({ title }, index) => {
       const start = cli.out.indexOf(`\n${index + 1}. ${title}\n`);
       expect(start).toBeGreaterThan(0);
@@ -86,12 +86,12 @@ describe('civex start', () => {
         next < 0 ? cli.out.indexOf('\n\nThese catalogs', start) : next,
       );
     });
-    expect(printed).toHaveLength(3);
+    expect(printed).toHaveLength(4);
     for (const query of printed) {
       const { data, errors, status } = await ask(url, query);
       expect(status).toBe(200);
       expect(errors).toBeUndefined();
-      expect(JSON.stringify(data)).toMatch(/"(nodes|values)":[[{].{20}/);
+      expect(JSON.stringify(data)).toMatch(/"(nodes|values|groups)":[[{].{20}/);
     }
   });
 

@@ -86,6 +86,7 @@ const pack = (n: number, changes: Json = {}): Json => ({
   resources: [],
   ...changes,
 });
+const nested = (levels: number): unknown => JSON.parse(`${'['.repeat(levels)}${']'.repeat(levels)}`);
 const packs = (count: number): Json[] => Array.from({ length: count }, (_, n) => pack(n));
 
 /** A portal with these packages, answering at most `most` rows. */
@@ -207,12 +208,21 @@ describe('list', () => {
     ['more rows than its count', { count: 2, results: packs(3) }],
     ['rows in another order', { count: 3, results: packs(3).toReversed() }],
     ['a row twice', { count: 3, results: [pack(0), pack(1), pack(1)] }],
+    ['a name twice', { count: 3, results: [pack(0), pack(1), pack(2, { name: 'p1' })] }],
+    ['a row that nests deeper than any', { count: 3, results: [pack(0), pack(1), pack(2, { deep: nested(40) })] }],
     ['a row that is no package', { count: 3, results: [pack(0), pack(1), 7] }],
   ])('%s is malformed', async (_title, result) => {
     const { adapter, call } = setUp(() => ok(result));
     await expect(adapter.catalog.list({ size: 3, after: null, search: null }, call)).rejects.toMatchObject({
       code: 'SOURCE_MALFORMED',
     });
+  });
+
+  test('JSON in a text that nests deeper than any is a text', async () => {
+    const deep = `${'{"a":'.repeat(100_000)}1${'}'.repeat(100_000)}`;
+    const { adapter, call } = setUp(() => ok({ count: 1, results: [pack(0, { keywords: deep, theme: deep })] }));
+    const { items } = await adapter.catalog.list({ size: 3, after: null, search: null }, call);
+    expect(items[0]?.keywords).toEqual([deep]);
   });
 
   test('the same page without a fault is read', async () => {
@@ -515,7 +525,8 @@ describe('records', () => {
 describe('faults', () => {
   test.each<[Answer, string]>([
     [fail(403, 'Authorization Error'), 'SOURCE_REJECTED'],
-    [fail(404, 'Not Found Error'), 'NOT_FOUND'],
+    // A catalog is always there: NOT_FOUND would be about a dataset.
+    [fail(404, 'Not Found Error'), 'SOURCE_REJECTED'],
     [fail(409, 'Search Error'), 'SOURCE_UNAVAILABLE'],
     [{ status: 400, body: '"Bad request: Action name not known: x"' }, 'SOURCE_REJECTED'],
     [{ status: 403, body: '<html>Secreto del portal</html>' }, 'SOURCE_UNAVAILABLE'],

@@ -63,13 +63,24 @@ function textOf(value: unknown): string | null {
   return typeof value === 'number' || typeof value === 'bigint' ? String(value) : null;
 }
 
+/** Levels of objects and lists in one package. Captured ones have six; what nests deeper attacks whoever walks it. */
+const DEEPEST = 32;
+
+function isShallow(value: unknown, levels = DEEPEST): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (levels === 0) return false;
+  const parts: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return parts.every((part) => isShallow(part, levels - 1));
+}
+
 /** JSON written into a string, as extras and harvesters do, decoded; any other value as it is. */
 function decodeJson(value: unknown): unknown {
   if (typeof value !== 'string') return value;
   const text = value.trim();
   if (!/^[[{"]/.test(text)) return value;
   try {
-    return JSON.parse(text.includes('&quot;') ? text.replaceAll('&quot;', '"') : text);
+    const decoded: unknown = JSON.parse(text.includes('&quot;') ? text.replaceAll('&quot;', '"') : text);
+    return isShallow(decoded) ? decoded : value;
   } catch {
     // Text that only looks like JSON is text.
     return value;
@@ -655,11 +666,12 @@ export function packageKeys(pack: unknown, source: string): { readonly name: str
  * a field, an entry of `raw`, or is in one of the two lists of ignored keys. Fields are read at the top level
  * (ckanext-scheming), then among the extras, JSON in strings decoded.
  *
- * @throws HubError `SOURCE_MALFORMED` for a package without name or id.
+ * @throws HubError `SOURCE_MALFORMED` for a package without name or id, or nested beyond all reason.
  */
 export function toDataset(pack: unknown, source: CkanSource): Dataset {
   const { name, uuid } = packageKeys(pack, source.source);
   const top = pack as Json; // packageKeys has proved it an object.
+  if (!isShallow(top)) throw malformed(source.source, 'a package nests too deeply');
   const extras = extrasOf(top['extras']);
   const field = createField(top, extras);
   const organization = isObject(top['organization']) ? top['organization'] : null;
@@ -900,14 +912,21 @@ export function toRecordId(id: unknown): string | null {
 
 const DECIMAL = /^[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?$/i;
 
-/** A number written as text, when a JavaScript number is exactly it: 15 significant digits always are. */
-function toExactNumber(text: string): number | null {
+/** Characters of a number that is looked at; PostgreSQL's `numeric` goes on to 150,000, and nobody writes them. */
+const MAX_NUMBER_TEXT = 1_000;
+
+/**
+ * A number written as text: a JavaScript number that is exactly it (15 significant digits always are), else the text,
+ * which the hub reckons with digit by digit. Null when it is no number.
+ */
+function toExactNumber(text: string): number | string | null {
   const trimmed = text.trim();
-  if (!DECIMAL.test(trimmed)) return null;
+  if (trimmed.length > MAX_NUMBER_TEXT || !DECIMAL.test(trimmed)) return null;
   const digits = trimmed.replace(/e.*$/i, '').replaceAll(/[+.-]/g, '').replace(/^0+/, '');
   const significant = trimmed.includes('.') ? digits.replace(/0+$/, '') : digits;
   const number = Number(trimmed);
-  return significant.length <= 15 && Number.isFinite(number) ? number : null;
+  const isExact = significant.length <= 15 || String(number) === trimmed.replace(/(\.\d*?)0+$/, '$1');
+  return isExact && Number.isFinite(number) ? number : trimmed;
 }
 
 function toInteger(value: string): number | bigint | null {

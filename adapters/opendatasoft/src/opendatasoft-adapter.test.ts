@@ -213,6 +213,7 @@ describe('listing', () => {
     ['specimen', { total_count: 2, results }, 'no error'],
     ['no total', { results }, 'SOURCE_MALFORMED'],
     ['a total that is a text', { total_count: '2', results }, 'SOURCE_MALFORMED'],
+    ['a total below what is listed', { total_count: 1, results }, 'SOURCE_MALFORMED'],
     ['an empty page before the end', { total_count: 2, results: [] }, 'SOURCE_MALFORMED'],
     ['a dataset twice', { total_count: 2, results: [results[0], results[0]] }, 'SOURCE_MALFORMED'],
     ['more than asked for', { total_count: 3, results: [...results, { dataset_id: 'c' }] }, 'SOURCE_MALFORMED'],
@@ -222,6 +223,15 @@ describe('listing', () => {
   ])('%s: %j ends as %s', async (_title, body, code) => {
     const { adapter, call } = setUp(() => ({ body }));
     expect(await codeOf(list(adapter, call, 2))).toBe(code);
+  });
+
+  test('a total that shrinks below the place of a page does not end the list', async () => {
+    const { adapter, call } = setUp((request) => {
+      const { body } = catalogOf(20)(request) as { body: object };
+      return { body: parameter(request, 'offset') === '0' ? body : { ...body, total_count: 12 } };
+    });
+    const { next } = await list(adapter, call, 8);
+    expect(await codeOf(list(adapter, call, 8, next))).toBe('SOURCE_MALFORMED');
   });
 
   test('an export that is shorter than the total is malformed', async () => {
@@ -389,22 +399,37 @@ describe('a window of records', () => {
     ]);
   });
 
+  const row = (gid: number | null): object => ({ gid, nom: null, n: null, pt: null });
   test.each([
-    ['specimen', { total_count: 9, results: [{ gid: 1 }, { gid: 2 }] }, 'no error'],
-    ['more than asked for', { total_count: 9, results: [{ gid: 1 }, { gid: 2 }, { gid: 3 }] }, 'SOURCE_MALFORMED'],
-    ['a unique value twice', { total_count: 9, results: [{ gid: 1 }, { gid: 1 }] }, 'SOURCE_MALFORMED'],
-    ['no unique value', { total_count: 9, results: [{ gid: null }, { gid: 1 }] }, 'SOURCE_MALFORMED'],
-    ['no total', { results: [{ gid: 1 }, { gid: 2 }] }, 'SOURCE_MALFORMED'],
-    ['a row that is no object', { total_count: 9, results: [{ gid: 1 }, 2] }, 'SOURCE_MALFORMED'],
+    ['specimen', { total_count: 9, results: [row(1), row(2)] }, 'no error'],
+    ['more than asked for', { total_count: 9, results: [row(1), row(2), row(3)] }, 'SOURCE_MALFORMED'],
+    ['a unique value twice', { total_count: 9, results: [row(1), row(1)] }, 'SOURCE_MALFORMED'],
+    ['no unique value', { total_count: 9, results: [row(null), row(1)] }, 'SOURCE_MALFORMED'],
+    ['no total', { results: [row(1), row(2)] }, 'SOURCE_MALFORMED'],
+    ['a row that is no object', { total_count: 9, results: [row(1), 2] }, 'SOURCE_MALFORMED'],
+    [
+      'a row without a column of the dataset',
+      { total_count: 9, results: [row(1), { gid: 2, nom: 'a', n: 1 }] },
+      'SOURCE_MALFORMED',
+    ],
   ])('%s: %j ends as %s', async (_title, body, code) => {
     const { adapter, call } = setUp(() => ({ body }));
     expect(await codeOf(fetchWindow(adapter, await datasetOf(), call, { limit: 2 }))).toBe(code);
   });
 
   test('keeps integers beyond 2^53', async () => {
-    const { adapter, call } = setUp(() => ({ body: '{"total_count":1,"results":[{"gid":9007199254740993}]}' }));
+    const { adapter, call } = setUp(() => ({
+      body: '{"total_count":1,"results":[{"gid":9007199254740993,"nom":null,"n":null,"pt":null}]}',
+    }));
     const { records } = await fetchWindow(adapter, await datasetOf(), call);
     expect(records[0]).toMatchObject({ id: '9007199254740993', values: { gid: 9_007_199_254_740_993n } });
+  });
+
+  test('of the older API may leave out what is null', async () => {
+    const body = { total_count: 1, records: [{ record: { fields: { gid: 1 } } }] };
+    const { adapter, call } = setUp(() => ({ body }), { apiVersion: 'v2.0' });
+    const { records } = await fetchWindow(adapter, await datasetOf(), call);
+    expect(records[0]?.values).toEqual({ gid: 1, nom: null, n: null, pt: null });
   });
 
   test('beyond its limits is our own fault', async () => {
@@ -430,8 +455,13 @@ const recordsOf = (
     return { body: { total_count: total, results: rows.slice(0, Number(parameter(request, 'limit'))) } };
   };
 };
-const rowsOf = (count: number): { gid: number; nom: string }[] =>
-  Array.from({ length: count }, (_, index) => ({ gid: index, nom: `é"\\${'😀'.repeat(index % 3)}` }));
+const rowsOf = (count: number): { gid: number; nom: string; n: null; pt: null }[] =>
+  Array.from({ length: count }, (_, index) => ({
+    gid: index,
+    nom: `é"\\${'😀'.repeat(index % 3)}`,
+    n: null,
+    pt: null,
+  }));
 
 describe('a scan', () => {
   test('of few records is one request', async () => {
@@ -449,7 +479,7 @@ describe('a scan', () => {
     const { adapter, requests, call } = setUp(recordsOf(rowsOf(2_500)));
     const filter: RecordFilter = { op: '>=', property: 'gid', type: 'INTEGER', value: 0 };
     const records = await scanAll(adapter, await datasetOf(), call, filter);
-    expect(records.map(({ values }) => ({ gid: values['gid'], nom: values['nom'] }))).toEqual(rowsOf(2_500));
+    expect(records.map(({ values }) => values)).toEqual(rowsOf(2_500));
     expect(requests.map(({ path }) => path.split('/ds')[1])).toEqual(['/records', '/exports/jsonl']);
     expect(requests.map((request) => parameter(request, 'where'))).toEqual(['`gid` >= 0', '`gid` >= 0']);
     expect(call.trace.portalQueries.length).toBe(2);
@@ -499,6 +529,7 @@ describe('a scan', () => {
     ['specimen without a last line break', whole, 'no error'],
     ['specimen with empty lines', whole.replaceAll('\n', '\r\n\r\n'), 'no error'],
     ['a cut last line', whole.slice(0, -3), 'SOURCE_MALFORMED'],
+    ['a column that was renamed on the way', whole.replace(/("gid":99,.*)"n":/, '$1"m":'), 'SOURCE_MALFORMED'],
     ['a line that is a list', `${whole}\n[]`, 'SOURCE_MALFORMED'],
     ['a page for people', '<html>', 'SOURCE_MALFORMED'],
     ['bytes that are not UTF-8', Buffer.from([0x7b, 0xff, 0x7d, 0x0a]), 'SOURCE_MALFORMED'],
@@ -571,6 +602,8 @@ describe('refusals', () => {
     [500, page, 'SOURCE_UNAVAILABLE', 'SOURCE_UNAVAILABLE'],
     [200, page, 'SOURCE_MALFORMED', 'SOURCE_MALFORMED'],
     [200, '', 'SOURCE_MALFORMED', 'SOURCE_MALFORMED'],
+    [304, '', 'SOURCE_MALFORMED', 'SOURCE_MALFORMED'],
+    [399, json('ForbiddenAccess'), 'SOURCE_MALFORMED', 'SOURCE_MALFORMED'],
     [200, '{"total_count":1,"results":[', 'SOURCE_MALFORMED', 'SOURCE_MALFORMED'],
     [200, Buffer.from([0xff]), 'SOURCE_MALFORMED', 'SOURCE_MALFORMED'],
     [200, '['.repeat(100_000), 'SOURCE_MALFORMED', 'SOURCE_MALFORMED'],

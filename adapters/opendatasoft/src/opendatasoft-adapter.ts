@@ -16,6 +16,8 @@ import { decodeUtf8, parseJsonLossless } from '@civex/model';
 import type { Dataset, HubRecord, Queryable } from '@civex/model';
 import { createPredicate, isPredicate } from '@civex/query';
 import type { RecordFilter } from '@civex/query';
+import { createAggregateDialect, GROUP_WINDOW } from './opendatasoft-aggregate.ts';
+import type { AggregateDialect } from './opendatasoft-aggregate.ts';
 import { PORTAL_LANGUAGES } from './opendatasoft-config.ts';
 import type { OpendatasoftOptions } from './opendatasoft-config.ts';
 import {
@@ -58,6 +60,7 @@ const SLOW_MS = 3_000;
 const TIME_ZONE = 'UTC';
 
 const NO_COLUMNS: readonly Queryable[] = [];
+const WHOLE_RECORDS = { properties: null, ids: true, areUnique: false } as const;
 
 type Json = Readonly<Record<string, unknown>>;
 type Search = readonly (readonly [name: string, value: string])[];
@@ -72,6 +75,8 @@ interface DatasetPage {
 interface RecordProfile {
   readonly dialect: Dialect;
   readonly capability: RecordCapability;
+  /** Null: nothing is aggregated there. */
+  readonly aggregates: AggregateDialect | null;
   /** Properties that complete every order. */
   readonly tieBreakers: readonly string[];
   /** Set when the order is completed by one unique whole number. */
@@ -181,6 +186,8 @@ export function createOpendatasoftAdapter(
     } catch {
       // A page for people instead of JSON: a challenge, a gateway's error, maintenance.
     }
+    // Neither what was asked for nor a refusal: a 304 to a question without conditions, for example.
+    if (answer.status < 400) return fail('SOURCE_MALFORMED', 'The source sent an answer nobody asked for.');
     return isJsonObject(payload)
       ? toRefusal(answer.status, payload, subject)
       : fail('SOURCE_UNAVAILABLE', 'The source answered with an error page.');
@@ -253,6 +260,8 @@ export function createOpendatasoftAdapter(
         throw new HubError('INPUT_INVALID', 'The catalog changed while it was being paged; start again.', { source });
       const items = cursor === null ? datasets : datasets.slice(1);
       const end = start + items.length;
+      // A total that is too small would end the list before its end.
+      if (end > total) throw fail('SOURCE_MALFORMED', 'The source listed more datasets than it counted.');
       if (end < total && (items.length === 0 || (isBeyond && datasets.length < limit)))
         throw fail('SOURCE_MALFORMED', 'The source listed fewer datasets than it counted.');
       const cursors = items.map(({ localId }, index) => encodeCursor({ offset: start + index + 1, anchor: localId }));
@@ -317,8 +326,11 @@ export function createOpendatasoftAdapter(
     const uniqueProperty =
       idField !== null && idField.type === 'INTEGER' && spellField(idField.name) !== null ? idField.name : null;
     const tieBreakers = uniqueProperty === null ? orderableProperties(fields.values()) : [uniqueProperty];
+    // `group_by` on records, with a group of the nulls, is in v2.1 only.
+    const aggregates = options.apiVersion === 'v2.1' ? createAggregateDialect(dataset, timeZone) : null;
     const profile: RecordProfile = {
       dialect,
+      aggregates,
       tieBreakers,
       uniqueProperty,
       declared: new Set(fields.keys()),
@@ -335,6 +347,7 @@ export function createOpendatasoftAdapter(
         maxWindow: WINDOW,
         // An export takes any `order_by`. It begins behind a record by a condition on the unique number.
         scanOrder: tieBreakers.length === 0 ? 'none' : uniqueProperty === null ? 'ordered' : 'resumable',
+        ...(aggregates !== null && { aggregates: aggregates.capability }),
       },
     };
     profiles.set(queryables, profile);
@@ -466,6 +479,9 @@ export function createOpendatasoftAdapter(
     yield take(new Uint8Array());
   }
 
+  // v2.1 writes every field of every record, null ones too; v2.0 was not seen to.
+  const areWhole = options.apiVersion === 'v2.1';
+
   const records: RecordsFacet = {
     capability: (dataset) => profileOf(dataset).capability,
 
@@ -487,11 +503,11 @@ export function createOpendatasoftAdapter(
           ['limit', String(limit)],
           ['offset', String(fetch.offset)],
         ],
-        'records',
+        fetch.fresh === true ? 'none' : 'records',
         call,
       );
       if (items.length > limit) throw fail('SOURCE_MALFORMED', 'The source sent more records than were asked for.');
-      const rows = items.slice(0, fetch.limit).map(createRecordMapper(dataset, timeZone));
+      const rows = items.slice(0, fetch.limit).map(createRecordMapper(dataset, timeZone, { ...WHOLE_RECORDS, areWhole }));
       if (uniqueProperty !== null) {
         const values = new Set(rows.map(({ values: own }) => own[uniqueProperty] ?? null));
         if (values.size < rows.length || values.has(null))
@@ -515,7 +531,7 @@ export function createOpendatasoftAdapter(
       if (first.items.length > Math.min(PAGE_SIZE, first.total)) throw incomplete();
       const areUnique = profile.uniqueProperty !== null && ask.order?.length === 0;
       const toRecord = inUniqueOrder(
-        createRecordMapper(dataset, timeZone, { ...ask, areUnique }),
+        createRecordMapper(dataset, timeZone, { ...ask, areUnique, areWhole }),
         areUnique && ask.ids ? profile.uniqueProperty : null,
       );
       const select = toSelect(ask, rest, profile);
@@ -554,10 +570,48 @@ export function createOpendatasoftAdapter(
     },
   };
 
+  const readGroups = async (
+    dataset: Dataset,
+    search: Search,
+    cache: HttpRequest['cache'],
+    call: Call,
+  ): Promise<PortalPage> => {
+    const path = recordsPath(dataset, '/records');
+    const full = [...search, ...common];
+    note(path, full, call);
+    return http.read(
+      { method: 'GET', path, search: full, cache },
+      (answer) => readRecordPage(readPayload(answer, 'records'), source),
+      call,
+    );
+  };
+
+  const aggregate: NonNullable<RecordsFacet['aggregate']> = async (dataset, ask, call) => {
+    const { aggregates, dialect } = profileOf(dataset);
+    const spelling = aggregates?.spell(ask) ?? null;
+    const { where, rest } = fitWhere(ask.filter, dialect);
+    if (spelling === null || rest !== null) return null;
+    const limit = spelling.groupBy === null ? 1 : GROUP_WINDOW;
+    const { items } = await readGroups(
+      dataset,
+      [
+        ['select', spelling.select],
+        ...toFilter(where),
+        ...(spelling.groupBy === null ? [] : [['group_by', spelling.groupBy] as const]),
+        ['limit', String(limit)],
+      ],
+      ask.fresh ? 'none' : 'records',
+      call,
+    );
+    const groups = items.map(spelling.toGroup);
+    // As many as fit: there may be more.
+    return groups.length >= GROUP_WINDOW ? null : groups;
+  };
+
   return {
     info,
     catalog,
-    records,
+    records: { ...records, aggregate },
     async checkHealth(call): Promise<SourceHealth> {
       const startedMs = deps.clock.monotonicMs();
       const done = (state: SourceHealth['state'], reason: string | null, datasetCount: number | null): SourceHealth => {

@@ -607,6 +607,8 @@ export interface RecordNeeds {
   readonly ids: boolean;
   /** True: rows come in the order of their unique ids, so nothing has to be kept to tell them apart. */
   readonly areUnique: boolean;
+  /** True: every row must have every needed field, null ones too. Default: what a row lacks is null. */
+  readonly areWhole?: boolean;
 }
 
 /**
@@ -614,6 +616,9 @@ export interface RecordNeeds {
  * everything the row says. Rows that are equal in all of it are numbered from the second on (`-2`, `-3` ...): they are
  * interchangeable, so it does not matter which of them bears which number. Without `needs.ids` records have no id, only
  * the needed properties, and the mapper keeps nothing of the rows.
+ *
+ * The result throws HubError `SOURCE_MALFORMED` for a row that is not whole where it must be: a column that was dropped or
+ * renamed would read as null everywhere.
  */
 export function createRecordMapper(
   dataset: Dataset,
@@ -633,8 +638,12 @@ export function createRecordMapper(
   const given = new Map<string, number>();
   return (row) => {
     const values: Record<string, RecordValue> = {};
-    for (const { name, type } of queryables)
-      setOwn(values, name, Object.hasOwn(row, name) ? toRecordValue(row[name], type, timeZone) : null);
+    for (const { name, type } of queryables) {
+      const isGiven = Object.hasOwn(row, name);
+      if (!isGiven && needs.areWhole === true && (wanted === null || wanted.has(name)))
+        throw malformed(dataset.source, 'with a record that lacks a field of its dataset');
+      setOwn(values, name, isGiven ? toRecordValue(row[name], type, timeZone) : null);
+    }
     if (!needs.ids) return { id: '', values };
     const own = idField === null ? null : values[idField.name];
     let id: string;

@@ -2,7 +2,7 @@ import type { CatalogPage, SourceAdapter } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import { encodeDatasetId } from '@civex/model';
 import type { Dataset } from '@civex/model';
-import type { RecordDoor, RecordResult } from '@civex/records';
+import type { AggregateResult, RecordDoor, RecordResult } from '@civex/records';
 import { createCursorSeal, CURSOR_KEY_BYTES } from '../cursor-seal.ts';
 import type { HubServices, LocalSource } from '../context.ts';
 
@@ -151,6 +151,12 @@ const ANSWER: RecordResult = {
   plan: { pushed: null, residual: null, requests: 1, scannedRecords: 1, portalQuery: ['q'] },
 };
 
+const GROUPS: AggregateResult = {
+  groups: [{ key: { n: null }, measures: { count: 1, sum: '9007199254740993' } }],
+  truncated: false,
+  plan: { pushed: null, residual: null, requests: 1, scannedRecords: 1, portalQuery: ['q'] },
+};
+
 export function createFakeServices(
   fastLane: boolean,
   recordFault: (datasetId: string) => HubError | null = () => null,
@@ -161,6 +167,10 @@ export function createFakeServices(
       return fault === null ? Promise.resolve(ANSWER) : Promise.reject(fault);
     },
     stream: () => Promise.reject(new Error('not asked here')),
+    aggregate({ dataset }) {
+      const fault = recordFault(dataset.id);
+      return fault === null ? Promise.resolve(GROUPS) : Promise.reject(fault);
+    },
   };
   return {
     door,

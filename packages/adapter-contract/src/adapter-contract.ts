@@ -1,6 +1,6 @@
 import type { HubError } from '@civex/errors';
-import type { Dataset, HubRecord, Queryable } from '@civex/model';
-import type { Fidelity, Predicate, RecordFilter, SortKey } from '@civex/query';
+import type { Dataset, HubRecord, Queryable, RecordValue } from '@civex/model';
+import type { Fidelity, GroupKey, Predicate, RecordFilter, SortKey } from '@civex/query';
 
 /**
  * What happened at the portal for one part of one answer. Written by the outbound client, read by whoever builds the
@@ -122,6 +122,48 @@ export interface RecordCapability {
    * record. `none`: only in no particular order.
    */
   readonly scanOrder: 'none' | 'ordered' | 'resumable';
+  /** What `RecordsFacet.aggregate` answers exactly; absent when it has none. */
+  readonly aggregates?: AggregateCapability | undefined;
+}
+
+/** A measure a source may be asked for. `SUM` only of INTEGER; `COUNT` of values that are not null. */
+export interface SourceMeasure {
+  readonly op: 'COUNT' | 'SUM' | 'MIN' | 'MAX';
+  readonly property: string;
+}
+
+/** What the portal aggregates as the hub would, from the same records. When in doubt: false. */
+export interface AggregateCapability {
+  /**
+   * True when the portal tells the values of this key apart as the hub does, with the records without one as a group of
+   * their own. For a key with a unit of time it may also make smaller units, which the hub puts together.
+   */
+  groups(key: GroupKey): boolean;
+  /**
+   * True when every value of the property is of its type at the portal, and the answer is exact as long as no number of
+   * it reaches 2^53 in size.
+   */
+  measures(measure: SourceMeasure): boolean;
+}
+
+export interface AggregateFetch {
+  /** Only what `grade` admits as exact, and `connectives` admit. */
+  readonly filter: RecordFilter | null;
+  /** Only what `groups` admits; empty for one group of all records. */
+  readonly groupBy: readonly GroupKey[];
+  /** Only what `measures` admits; may be empty, records are counted anyway. */
+  readonly measures: readonly SourceMeasure[];
+  /** True: not from a cache, because an earlier answer contradicted the records. */
+  readonly fresh: boolean;
+}
+
+export interface SourceGroup {
+  /** One for each key; null for records without a value. For a unit of time any value that lies in it. */
+  readonly keys: readonly RecordValue[];
+  /** Records of the group. */
+  readonly count: number;
+  /** One for each measure; null when the group has no value for it. */
+  readonly measures: readonly RecordValue[];
 }
 
 export interface RecordScan {
@@ -147,6 +189,8 @@ export interface RecordFetch {
   readonly sort: readonly SortKey[];
   readonly offset: number;
   readonly limit: number;
+  /** True: not from a cache. Default: false. */
+  readonly fresh?: boolean;
 }
 
 export interface RecordBatch {
@@ -174,4 +218,11 @@ export interface RecordsFacet {
    * @throws HubError `INPUT_INVALID` when `after` names no place in the order.
    */
   scan(dataset: Dataset, scan: RecordScan, call: Call): AsyncIterable<readonly HubRecord[]>;
+  /**
+   * The groups of the records that match, as the portal makes them: every one, in any order, none twice; without keys
+   * one of all records, also when there are none. Null when the portal cannot make all of them, or the question is too
+   * long for it: a normal state, the hub then reads the records. Absent when the portal groups nothing that can be
+   * relied on.
+   */
+  aggregate?(dataset: Dataset, ask: AggregateFetch, call: Call): Promise<readonly SourceGroup[] | null>;
 }

@@ -1,4 +1,6 @@
 export type {
+  AggregateCapability,
+  AggregateFetch,
   Call,
   CallTrace,
   CatalogFacet,
@@ -10,8 +12,10 @@ export type {
   RecordScan,
   RecordsFacet,
   SourceAdapter,
+  SourceGroup,
   SourceHealth,
   SourceInfo,
+  SourceMeasure,
 } from './adapter-contract.ts';
 export { createCallTrace } from './call-trace.ts';
 export { wholeScan } from './whole-scan.ts';

@@ -1,4 +1,5 @@
 import { abortChecks } from './abort-checks.ts';
+import { aggregateChecks, hasAggregate } from './aggregate-checks.ts';
 import { catalogChecks } from './catalog-checks.ts';
 import type { ContractCheck, ContractHarness, Need } from './contract-check.ts';
 import { hasGraded, lawChecks } from './law-checks.ts';
@@ -10,6 +11,7 @@ export const adapterContract: readonly ContractCheck[] = [
   ...abortChecks,
   ...recordChecks,
   ...lawChecks,
+  ...aggregateChecks,
 ];
 
 async function has(need: Need, harness: ContractHarness): Promise<boolean> {
@@ -23,6 +25,8 @@ async function has(need: Need, harness: ContractHarness): Promise<boolean> {
     case 'exact':
     case 'inexact':
       return hasGraded(harness, need);
+    case 'aggregate':
+      return hasAggregate(harness);
     case 'stop':
     case 'hang':
     case 'requestCount':

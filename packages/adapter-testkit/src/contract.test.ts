@@ -7,6 +7,7 @@ import { createPredicate, isPredicate } from '@civex/query';
 import { describe, expect, test } from 'vitest';
 import { adapterContract, findMissingNeed } from './adapter-contract-suite.ts';
 import { describeAdapterContract } from './describe-adapter-contract.ts';
+import { brokenAggregates } from './test-support/broken-aggregates.ts';
 import type { MemoryPortal } from './test-support/memory-harness.ts';
 import { createMemoryHarness } from './test-support/memory-harness.ts';
 
@@ -486,6 +487,7 @@ const broken: readonly (readonly [string, Break, string])[] = [
     })),
     hanging('fetchWindow'),
   ],
+  ...brokenAggregates,
 ];
 
 describe('the contract catches an adapter that', () => {
@@ -529,6 +531,7 @@ describe('the runner', () => {
     ['sort', { sortsExactly: () => false }],
     ['exact', { grade: () => 'inexact' as const }],
     ['inexact', { grade: () => 'exact' as const }],
+    ['aggregate', { aggregates: undefined }],
   ])('names %s where no dataset has it', async (need, change) => {
     const harness = createMemoryHarness(
       records((right) => ({ capability: (dataset) => ({ ...right.capability(dataset), ...change }) })),

@@ -78,6 +78,22 @@ describe('a catalog that changes while it is read', () => {
     await expect(read(source, changes)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE', cause: moved });
   });
 
+  test('is a passing fault when its total shrinks: the list may end before its end', async () => {
+    const source = createMemorySource('s', many(6), { maxPageSize: 2 });
+    let pages = 0;
+    const shrinking: typeof source = {
+      ...source,
+      catalog: {
+        ...source.catalog,
+        async list(page, call) {
+          const given = await source.catalog.list(page, call);
+          return pages++ < 1 ? given : { ...given, next: null, total: 4 };
+        },
+      },
+    };
+    await expect(read(shrinking, { orderBy: 'TITLE' })).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
+  });
+
   test('is told to the caller whose own cursor no longer fits', async () => {
     const after = (await read(createMemorySource('s', many(4)))).items[0]!.cursor;
     await expect(read(createMemorySource('s', many(4), { fault: () => moved }), { after })).rejects.toBe(moved);

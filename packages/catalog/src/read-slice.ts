@@ -59,6 +59,7 @@ async function* readPages(
 ): AsyncGenerator<CatalogPage, void, undefined> {
   const { source } = adapter.info;
   let empty = 0;
+  let total = 0;
   for (let next = after, isFirst = true; isFirst || next !== null; isFirst = false) {
     let page: CatalogPage;
     try {
@@ -70,6 +71,10 @@ async function* readPages(
       if (isFirst || !isHubError(error) || error.code !== 'INPUT_INVALID') throw error;
       throw new HubError('SOURCE_UNAVAILABLE', 'The catalog changed while it was being read.', { source }, error);
     }
+    // The list ends where its total says: one that shrinks on the way may end it before its end.
+    if (page.total !== null && page.total < total)
+      throw new HubError('SOURCE_UNAVAILABLE', 'The catalog changed while it was being read.', { source });
+    total = page.total ?? total;
     empty = page.items.length === 0 ? empty + 1 : 0;
     if (empty > MAX_EMPTY_PAGES)
       throw new HubError('SOURCE_MALFORMED', 'The source lists on without naming a dataset.', { source });

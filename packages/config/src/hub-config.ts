@@ -36,6 +36,8 @@ export interface HubLimits {
   readonly cost: number;
   /** Records the hub reads through to decide a filter itself, 100 to 10,000,000. Default 50,000. */
   readonly scanRecords: number;
+  /** Records the hub reads through for one aggregate, none of which it keeps, 100 to 100,000,000. Default 1,000,000. */
+  readonly aggregateRecords: number;
   /** Largest `first` of any list, 1 to 100,000. Default 1,000. */
   readonly maxFirst: number;
   /** Requests in work at once, 1 to 10,000; beyond it 503. Default 200. */
@@ -210,6 +212,7 @@ const hubLimitsSchema = z.strictObject({
   rootFields: integer(1, 1_000, 20),
   cost: integer(100, 10_000_000, 20_000),
   scanRecords: integer(100, 10_000_000, 50_000),
+  aggregateRecords: integer(100, 100_000_000, 1_000_000),
   maxFirst: integer(1, 100_000, 1_000),
   concurrentRequests: integer(1, 10_000, 200),
   concurrentExports: integer(1, 1_000, 8),

@@ -52,7 +52,7 @@ const NOWHERE: Network = {
 /** Turns of the event loop without a wait; more means that something goes on for ever without time passing. */
 const MAX_TURNS = 100_000;
 
-/** Immediates that are still to come, the one that asks included. */
+/** Immediates that are still to come. */
 const immediates = () => process.getActiveResourcesInfo().filter((name) => name === 'Immediate').length;
 
 /**
@@ -92,7 +92,7 @@ export function createVirtualEnvironment(options: VirtualOptions): VirtualEnviro
   const takeFirst = () => {
     swap(0, heap.length - 1);
     heap.pop();
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const left = 2 * at + 1;
       const least = goesBefore(left + 1, left) ? left + 1 : left;
       if (!goesBefore(least, at)) return;
@@ -115,7 +115,7 @@ export function createVirtualEnvironment(options: VirtualOptions): VirtualEnviro
     for (let turn = 0; idleTurns < 2; turn++) {
       if (turn === MAX_TURNS) throw new Error('the event loop does not come to rest');
       await new Promise((resolve) => setImmediate(resolve));
-      idleTurns = immediates() <= 1 ? idleTurns + 1 : 0;
+      idleTurns = immediates() === 0 ? idleTurns + 1 : 0;
     }
   };
 

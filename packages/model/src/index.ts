@@ -3,7 +3,7 @@ export type { DatasetId, DatasetRef } from './dataset-id.ts';
 export { toEuFrequency } from './eu-frequency.ts';
 export { toEuThemes } from './eu-themes.ts';
 export { bboxOf, latLonToPoint, toGeometry } from './geometry.ts';
-export { isTimeZone, toInstant } from './instant.ts';
+export { createZoneOffset, isTimeZone, toInstant } from './instant.ts';
 export { decodeUtf8, parseJsonLossless } from './json.ts';
 export { normaliseLicense } from './license.ts';
 export { toPlainText } from './plain-text.ts';

@@ -59,6 +59,15 @@ function offsetAt(format: Intl.DateTimeFormat, epochMs: number): number {
   return wallMs - Math.floor(epochMs / 1_000) * 1_000;
 }
 
+/**
+ * How far a zone of the IANA database is ahead of UTC, in milliseconds, by instant (epoch milliseconds); null for a name
+ * the database does not have.
+ */
+export function createZoneOffset(timeZone: string): ((epochMs: number) => number) | null {
+  const format = formatOf(timeZone);
+  return format === null ? null : (epochMs) => offsetAt(format, epochMs);
+}
+
 const DAY_MS = 86_400_000;
 
 /** Offset of a wall-clock time, with Temporal's "compatible" choice: the earlier of two, before the gap in a gap. */

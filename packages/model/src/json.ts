@@ -56,15 +56,32 @@ const reviveBigInt: SourceReviver = (_key, value, { source }) => {
   return BigInt(source);
 };
 
+/** A member under one of these names that is a number a double may not hold becomes its text. */
+const reviveDecimals =
+  (names: ReadonlySet<string>): SourceReviver =>
+  (key, value, context) => {
+    const { source } = context;
+    const isDecimal = typeof value === 'number' && source !== undefined && !INTEGER.test(source) && names.has(key);
+    return isDecimal && String(value) !== source ? source : reviveBigInt(key, value, context);
+  };
+
+const NO_NAMES: ReadonlySet<string> = new Set();
+
 /**
  * JSON.parse that keeps integers beyond 2^53 exact, as `bigint`. Numbers with a fraction or an exponent stay numbers.
  * A key `__proto__` becomes an own property, as in JSON.parse; no prototype is ever touched. A leading byte order mark is
  * skipped. Takes text or UTF-8 bytes.
  *
+ * Numbers with a fraction that are the member `decimals` names, at any depth, become their text as it is written, unless
+ * that is how a double is written: for columns that hold more digits than doubles do. (Such columns write no exponents.)
+ *
  * @throws SyntaxError for anything that is not JSON or not UTF-8, nests deeper than 64 levels, or has an integer of more
  * than 400 digits. Its message never quotes the text; the parser's own is in `cause`.
  */
-export function parseJsonLossless(input: string | Uint8Array): unknown {
+export function parseJsonLossless(
+  input: string | Uint8Array,
+  { decimals = NO_NAMES }: { readonly decimals?: ReadonlySet<string> } = {},
+): unknown {
   let text: string;
   try {
     text = typeof input === 'string' ? input : decodeUtf8(input);
@@ -73,8 +90,9 @@ export function parseJsonLossless(input: string | Uint8Array): unknown {
   }
   if (text.startsWith('\uFEFF')) text = text.slice(1);
   assertShallow(text);
-  // Only a run of 16 digits can be an integer that a double does not hold.
-  const reviver = /\d{16}/.test(text) ? reviveBigInt : undefined;
+  // Doubles hold every number of 15 digits: only a longer run can be one they do not.
+  const isLong = decimals.size > 0 ? /[\d.]{16}/.test(text) : /\d{16}/.test(text);
+  const reviver = !isLong ? undefined : decimals.size > 0 ? reviveDecimals(decimals) : reviveBigInt;
   try {
     return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]) as unknown;
   } catch (cause) {

@@ -126,8 +126,9 @@ export interface Dataset {
 }
 
 /**
- * A value of a record as the hub compares it. `bigint` only for integers beyond 2^53; DATE is `YYYY[-MM[-DD]]`;
- * DATETIME is RFC 3339 with an offset; GEOMETRY is an RFC 7946 geometry.
+ * A value of a record as the hub compares it. `bigint` only for integers beyond 2^53; a NUMBER with more digits than a
+ * double holds is their text; DATE is `YYYY[-MM[-DD]]`; DATETIME is RFC 3339 with an offset; GEOMETRY is an RFC 7946
+ * geometry.
  */
 export type RecordValue =
   | null

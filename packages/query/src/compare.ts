@@ -1,4 +1,5 @@
 import type { HubRecord, QueryableType, RecordValue } from '@civex/model';
+import { compareDecimals, toDecimal } from './decimal.ts';
 import type { SortKey } from './filter.ts';
 
 /** Orders text by code point. JavaScript's own `<` orders by UTF-16 unit, which differs above U+FFFF. */
@@ -17,7 +18,8 @@ export function compareCodePoints(a: string, b: string): number {
   return a.length - b.length;
 }
 
-interface Instant {
+/** A point in time: whole milliseconds since 1970, and what lies beyond. */
+export interface Instant {
   readonly ms: number;
   /** Digits beyond the millisecond, right-padded to 9, as a number. */
   readonly beyond: number;
@@ -26,7 +28,8 @@ interface Instant {
 /** RFC 3339 has no 24th hour, which Date.parse takes for the next day. Seconds and the offset's colon may be missing. */
 const RFC3339 = /^\d{4}-\d{2}-\d{2}[Tt ](?:[01]\d|2[0-3]):\d{2}(?::\d{2}(?:\.(\d+))?)?(?:[Zz]|[+-]\d{2}:?\d{2})$/;
 
-function toInstant(text: string): Instant | null {
+/** The instant of an RFC 3339 text with an offset; null for any other text. */
+export function readInstant(text: string): Instant | null {
   const match = RFC3339.exec(text);
   if (match === null) return null;
   const fraction = match[1] ?? '';
@@ -37,15 +40,35 @@ function toInstant(text: string): Instant | null {
 
 const DATE = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/;
 
-/** A date of lower precision stands for the first day of its period. */
-function toFullDate(text: string): string | null {
+/** `YYYY-MM-DD`: a date of lower precision stands for the first day of its period. Null for any other text. */
+export function toFullDate(text: string): string | null {
   const match = DATE.exec(text);
   return match === null ? null : `${match[1]}-${match[2] ?? '01'}-${match[3] ?? '01'}`;
 }
 
+/** Texts of digits are numbers in NUMBER columns only: there a portal may hold more digits than a double does. */
+const isNumeric = (value: RecordValue, type: 'INTEGER' | 'NUMBER'): value is number | bigint | string =>
+  typeof value === 'number' || typeof value === 'bigint' || (typeof value === 'string' && type === 'NUMBER');
+
+const isBelowLimit = (value: number | bigint | string): value is number | bigint =>
+  typeof value === 'bigint' || (typeof value === 'number' && Math.abs(value) <= Number.MAX_SAFE_INTEGER);
+
+function compareNumbers(a: number | bigint | string, b: number | bigint | string): number | null {
+  if (Number.isNaN(a) || Number.isNaN(b)) return null;
+  if (typeof a === 'number' && typeof b === 'number') return a < b ? -1 : a > b ? 1 : 0;
+  // Below 2^53 a double and its text lie between the same whole numbers.
+  if (isBelowLimit(a) && isBelowLimit(b)) return a < b ? -1 : a > b ? 1 : 0;
+  // An infinite one has no digits; it is beyond whatever has some.
+  if (a === Infinity || b === -Infinity) return toDecimal(a === Infinity ? b : a) === null ? null : 1;
+  if (a === -Infinity || b === Infinity) return toDecimal(a === -Infinity ? b : a) === null ? null : -1;
+  const x = toDecimal(a);
+  const y = toDecimal(b);
+  return x === null || y === null || x === 'too-long' || y === 'too-long' ? null : compareDecimals(x, y);
+}
+
 /**
  * Compares two values of one type. Null when they cannot be compared: one is null, or is not of the type at all.
- * Text by code point, numbers by value (big integers exactly), times as instants.
+ * Text by code point, times as instants, numbers by value: exactly, a JSON number being what its shortest text says.
  */
 export function compareValues(
   a: RecordValue | undefined,
@@ -58,10 +81,7 @@ export function compareValues(
       return typeof a === 'string' && typeof b === 'string' ? compareCodePoints(a, b) : null;
     case 'INTEGER':
     case 'NUMBER':
-      if ((typeof a !== 'number' && typeof a !== 'bigint') || (typeof b !== 'number' && typeof b !== 'bigint'))
-        return null;
-      if (Number.isNaN(a) || Number.isNaN(b)) return null;
-      return a < b ? -1 : a > b ? 1 : 0;
+      return isNumeric(a, type) && isNumeric(b, type) ? compareNumbers(a, b) : null;
     case 'BOOLEAN':
       return typeof a === 'boolean' && typeof b === 'boolean' ? Number(a) - Number(b) : null;
     case 'DATE': {
@@ -72,8 +92,8 @@ export function compareValues(
     }
     case 'DATETIME': {
       if (typeof a !== 'string' || typeof b !== 'string') return null;
-      const x = toInstant(a);
-      const y = toInstant(b);
+      const x = readInstant(a);
+      const y = readInstant(b);
       return x === null || y === null ? null : x.ms - y.ms || x.beyond - y.beyond;
     }
     case 'GEOMETRY':

@@ -9,6 +9,19 @@ export type {
   SortKey,
 } from './filter.ts';
 export { isPredicate, toCql2Json } from './filter.ts';
+export { bindAggregate, AGGREGATE_LIMITS } from './aggregate-bind.ts';
+export type {
+  AggregateInput,
+  BoundAggregate,
+  GroupByInput,
+  GroupKey,
+  Measure,
+  MeasureInput,
+  MeasureOp,
+} from './aggregate-bind.ts';
+export type { TimeUnit } from './aggregate-time.ts';
+export { createAggregator } from './aggregate.ts';
+export type { AggregateGroup, AggregateOutcome, Aggregator, GroupPart, MeasurePart } from './aggregate.ts';
 export { bindFilter, bindSort, FILTER_LIMITS } from './bind.ts';
 export type { FilterInput, SortInput } from './bind.ts';
 export { parseCql2Json } from './cql2-json.ts';
@@ -18,4 +31,4 @@ export { compareCodePoints, compareRecordIds, compareValues, createRecordCompara
 export { splitFilter } from './plan.ts';
 export type { FilterSplit, PushdownGrades } from './plan.ts';
 export { suggestName } from './suggest.ts';
-export { isGeometryObject } from './geometry.ts';
+export { isGeometryObject, isGeometryValue } from './geometry.ts';

@@ -1,5 +1,13 @@
 export { createRecordDoor } from './record-door.ts';
-export type { RecordDoor, RecordDoorOptions, RecordEntry, RecordRequest, RecordResult } from './record-door.ts';
+export type {
+  RecordDoor,
+  RecordDoorOptions,
+  RecordEntry,
+  RecordPlanReport,
+  RecordRequest,
+  RecordResult,
+} from './record-door.ts';
+export type { AggregateRequest, AggregateResult } from './read-aggregate.ts';
 export type { RecordStream, StreamRequest } from './open-stream.ts';
 export { planRecords } from './plan-records.ts';
 export type { RecordPlan, RecordPlanInput, RecordStrategy, WindowOrder } from './plan-records.ts';

@@ -1,8 +1,8 @@
 import type { RecordCapability } from '@civex/adapter-contract';
 import type { PredicateOp } from '@civex/query';
 
-/** A thing a source was caught not doing: deciding an operator, or ordering. */
-export type LostOp = PredicateOp | 'sort';
+/** A thing a source was caught not doing: deciding an operator, ordering, or grouping and measuring. */
+export type LostOp = PredicateOp | 'sort' | 'aggregate';
 
 /**
  * A source was caught not doing what it was relied on for. Not an error of the answer, which is computed again without
@@ -56,5 +56,6 @@ export function withoutLost(capability: RecordCapability, lost: ReadonlySet<Lost
     maxPageSize: capability.maxPageSize,
     maxWindow: capability.maxWindow,
     scanOrder: capability.scanOrder,
+    ...(capability.aggregates !== undefined && !lost.has('aggregate') && { aggregates: capability.aggregates }),
   };
 }

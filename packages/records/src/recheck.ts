@@ -22,6 +22,13 @@ function collectOps(filter: RecordFilter, into: Set<PredicateOp>): void {
   else for (const arg of filter.args) collectOps(arg, into);
 }
 
+/** Every operator of a filter. */
+export function opsOf(filter: RecordFilter): ReadonlySet<PredicateOp> {
+  const ops = new Set<PredicateOp>();
+  collectOps(filter, ops);
+  return ops;
+}
+
 /** Under `and` only the operands that do not hold are at fault; under `or` and `not` nobody can tell them apart. */
 function collectBlamed(filter: RecordFilter, record: HubRecord, into: Set<PredicateOp>): void {
   if (!isPredicate(filter) && filter.op === 'and') {

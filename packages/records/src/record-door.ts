@@ -11,6 +11,8 @@ import { openStream } from './open-stream.ts';
 import type { RecordPlan } from './plan-records.ts';
 import { planRecords } from './plan-records.ts';
 import { presentRecord } from './present-record.ts';
+import type { AggregateRequest, AggregateResult } from './read-aggregate.ts';
+import { readAggregate } from './read-aggregate.ts';
 import { readScan } from './read-scan.ts';
 import type { WindowFetch } from './read-window.ts';
 import { readWindow, windowAnchor } from './read-window.ts';
@@ -25,6 +27,8 @@ export interface RecordDoorOptions {
   readonly scanRecords: number;
   /** Largest `first`, 1 or more. Recommended: 1,000. */
   readonly maxFirst: number;
+  /** Records of one dataset the hub reads for one aggregate before it refuses, 1 or more. Default: 1,000,000. */
+  readonly aggregateRecords?: number;
   /**
    * Told once for each thing a source was caught not doing as it claims: an operator of CQL2, or `sort`. The door stops
    * relying on it for that dataset, for as long as it lives (10,000 datasets at most).
@@ -53,6 +57,20 @@ export interface RecordEntry {
   readonly cursor: string;
 }
 
+/** What the source did for an answer, and what the hub did. */
+export interface RecordPlanReport {
+  /** CQL2 JSON of what the source decided, or null. */
+  readonly pushed: unknown;
+  /** CQL2 JSON of what the hub decided afterwards, or null. */
+  readonly residual: unknown;
+  /** Requests that left for the portal for this answer. */
+  readonly requests: number;
+  /** Rows the source returned for this answer, repeated attempts included. */
+  readonly scannedRecords: number;
+  /** What the portal was asked, in its own words. */
+  readonly portalQuery: readonly string[];
+}
+
 export interface RecordResult {
   readonly records: readonly RecordEntry[];
   readonly hasNextPage: boolean;
@@ -67,18 +85,7 @@ export interface RecordResult {
    * missing, so an answer with any is not known to be whole.
    */
   readonly duplicates: number;
-  readonly plan: {
-    /** CQL2 JSON of what the source decided, or null. */
-    readonly pushed: unknown;
-    /** CQL2 JSON of what the hub decided afterwards, or null. */
-    readonly residual: unknown;
-    /** Requests that left for the portal for this answer. */
-    readonly requests: number;
-    /** Rows the source returned for this answer, repeated attempts included. */
-    readonly scannedRecords: number;
-    /** What the portal was asked, in its own words. */
-    readonly portalQuery: readonly string[];
-  };
+  readonly plan: RecordPlanReport;
 }
 
 /** The one place where records are read. */
@@ -99,6 +106,14 @@ export interface RecordDoor {
    * `CAPABILITY_MISSING` when ids or a continuation are asked of records without ids of their own.
    */
   stream(request: StreamRequest, call: Call): Promise<RecordStream>;
+  /**
+   * The records of one dataset, grouped and measured: the same answer whatever the source can do itself, or an error.
+   * No record is left out: what would cost too much is refused.
+   *
+   * @throws HubError as `query`; `INPUT_TOO_COSTLY` beyond `aggregateRecords` and AGGREGATE_LIMITS; `SOURCE_MALFORMED`
+   * for a number with more digits than can be reckoned with.
+   */
+  aggregate(request: AggregateRequest, call: Call): Promise<AggregateResult>;
 }
 
 interface Question extends BoundQuestion {
@@ -134,7 +149,7 @@ async function statedTotal(plan: { readonly pushed: RecordFilter | null }, fetch
 const MAX_SKIPPED = 10;
 
 export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
-  const { scanRecords, maxFirst, cursorSeal = PLAIN_SEAL } = options;
+  const { scanRecords, maxFirst, aggregateRecords = 1_000_000, cursorSeal = PLAIN_SEAL } = options;
   const trust = createTrust(options.onCapabilityLost);
 
   async function answer(
@@ -238,6 +253,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
 
   return {
     stream: (request, call) => openStream(request, { trust, scanRecords }, call),
+    aggregate: (request, call) => readAggregate(request, { trust, maxFirst, aggregateRecords }, call),
 
     async query(request, call) {
       const { dataset, first, after } = request;

@@ -1,6 +1,6 @@
 export { createBenchPortals } from './bench.ts';
 export type { BenchOptions } from './bench.ts';
-export { createCkanPortal } from './ckan/ckan-portal.ts';
+export { createCkanPortal, describeCkanPortal } from './ckan/ckan-portal.ts';
 export type { CkanPortalOptions } from './ckan/ckan-portal.ts';
 export type {
   CkanGroup,
@@ -13,7 +13,7 @@ export type {
   DatastoreRow,
   DatastoreType,
 } from './ckan/ckan-dataset.ts';
-export { createOpendatasoftPortal } from './opendatasoft/opendatasoft-portal.ts';
+export { createOpendatasoftPortal, describeOpendatasoftPortal } from './opendatasoft/opendatasoft-portal.ts';
 export type { OpendatasoftPortalOptions } from './opendatasoft/opendatasoft-portal.ts';
 export type {
   OpendatasoftAnnotations,
@@ -23,5 +23,6 @@ export type {
 } from './opendatasoft/opendatasoft-dataset.ts';
 export type { OdsType } from './odsql/schema.ts';
 export type { PortalFault, PortalQuirks, PortalRequest, PortalTruth, SandboxPortal } from './portal.ts';
+export type { PortalAnswer, PortalServerOptions } from './portal-server.ts';
 export { startSandbox } from './sandbox.ts';
 export type { Sandbox, SandboxOptions, SandboxPortalId } from './sandbox.ts';

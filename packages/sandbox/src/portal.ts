@@ -52,8 +52,12 @@ export interface PortalQuirks {
    * ("a comparison involving a null is false"). `false` makes NOT three-valued as in SQL: null rows disappear.
    */
   readonly twoValuedNot?: boolean;
-  /** Text equality ignores case. */
+  /** Text equality ignores case, and so do groups. */
   readonly foldsCase?: boolean;
+  /** Groups of records without a value for the key are left out. Opendatasoft, as before v2.1. */
+  readonly dropsNullGroup?: boolean;
+  /** Every third group counts one record too many. Opendatasoft. */
+  readonly miscountsGroups?: boolean;
 }
 
 /** The truth about one dataset, from the portal's own data and not from its protocol. Integers beyond 2^53 are bigint. */

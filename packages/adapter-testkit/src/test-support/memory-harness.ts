@@ -1,11 +1,19 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { Call, RecordCapability, RecordsFacet, SourceAdapter } from '@civex/adapter-contract';
+import type {
+  AggregateFetch,
+  Call,
+  RecordCapability,
+  RecordsFacet,
+  SourceAdapter,
+  SourceGroup,
+  SourceMeasure,
+} from '@civex/adapter-contract';
 import { createCallTrace } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
-import type { Dataset, HubRecord, Queryable, QueryableType } from '@civex/model';
+import type { Dataset, HubRecord, Queryable, QueryableType, RecordValue } from '@civex/model';
 import { encodeDatasetId } from '@civex/model';
 import type { Predicate, RecordFilter, SortKey } from '@civex/query';
-import { createPredicate, createRecordComparator, isPredicate } from '@civex/query';
+import { compareValues, createPredicate, createRecordComparator, isPredicate } from '@civex/query';
 import type { ContractHarness } from '../contract-check.ts';
 import { HARD_TEXTS } from '../filter-arbitraries.ts';
 
@@ -136,7 +144,31 @@ const CAPABILITY: RecordCapability = {
   maxPageSize: 40,
   maxWindow: null,
   scanOrder: 'resumable',
+  aggregates: {
+    // Texts are left to the hub, as real portals leave them.
+    groups: ({ type }) => type !== 'STRING',
+    measures: ({ op, property }) =>
+      op === 'COUNT' ||
+      (property === 'serial' && op === 'SUM') ||
+      (op !== 'SUM' && ['height', 'serial', 'since', 'seen'].includes(property)),
+  },
 };
+
+const isNumber = (value: unknown): value is number | bigint => typeof value === 'number' || typeof value === 'bigint';
+
+/** One measure over the rows of a group, in doubles, as portals reckon. */
+function measureRows(rows: readonly HubRecord[], { op, property }: SourceMeasure): RecordValue {
+  const type = COLUMNS.find(([name]) => name === property)?.[1] ?? 'JSON';
+  const values = rows.flatMap(({ values: own }) => {
+    const value = own[property] ?? null;
+    return value === null ? [] : [value];
+  });
+  if (op === 'COUNT') return values.length;
+  if (values.length === 0) return null;
+  if (op === 'SUM') return values.reduce<number>((sum, value) => sum + (isNumber(value) ? Number(value) : 0), 0);
+  const sign = op === 'MIN' ? 1 : -1;
+  return values.reduce((best, value) => ((compareValues(value, best, type) ?? 0) * sign < 0 ? value : best));
+}
 
 /** Inexact: a text shorter than 3 characters is not looked at. */
 function loosen(filter: RecordFilter): RecordFilter {
@@ -162,8 +194,31 @@ function arrange(rows: readonly HubRecord[], sort: readonly SortKey[]): readonly
   );
 }
 
+function groupRows(localId: string, { filter, groupBy, measures }: AggregateFetch): readonly SourceGroup[] {
+  const rows = selectRows(localId, filter);
+  const groups = new Map<string, { readonly keys: readonly RecordValue[]; readonly rows: HubRecord[] }>();
+  if (groupBy.length === 0) groups.set('', { keys: [], rows: [...rows] });
+  else
+    for (const row of rows) {
+      const keys = groupBy.map(({ property }) => row.values[property] ?? null);
+      const id = keys.map((key) => `${typeof key} ${String(key)}`).join('|');
+      const group = groups.get(id);
+      if (group === undefined) groups.set(id, { keys, rows: [row] });
+      else group.rows.push(row);
+    }
+  return [...groups.values()].map((group) => ({
+    keys: group.keys,
+    count: group.rows.length,
+    measures: measures.map((measure) => measureRows(group.rows, measure)),
+  }));
+}
+
 function createRecords(portal: MemoryPortal): RecordsFacet {
   return {
+    async aggregate({ localId }, ask, call) {
+      await portal.ask(call);
+      return groupRows(localId, ask);
+    },
     async describe({ localId }, call) {
       await portal.ask(call);
       return rowsOf(localId) === null ? null : QUERYABLES;

@@ -1,7 +1,7 @@
 import { parseExactJson, toJsonText } from '../json-text.ts';
 import type { PortalQuirks, PortalRequest, SandboxPortal } from '../portal.ts';
 import { startPortalServer } from '../portal-server.ts';
-import type { PortalAnswer } from '../portal-server.ts';
+import type { PortalAnswer, PortalServerOptions } from '../portal-server.ts';
 import { uuidFrom } from '../random.ts';
 import { CkanError, createCkanErrors } from './ckan-error.ts';
 import { loadPackage } from './ckan-dataset.ts';
@@ -74,6 +74,11 @@ function readParameters(request: PortalRequest, contentType: string): Parameters
 
 /** Starts a stand-in for a CKAN 2.11 portal with its DataStore on the loopback interface. */
 export function createCkanPortal(options: CkanPortalOptions): Promise<SandboxPortal> {
+  return startPortalServer(describeCkanPortal(options));
+}
+
+/** The same portal without a listener, for callers that bring their own wire. */
+export function describeCkanPortal(options: CkanPortalOptions): PortalServerOptions {
   const { language } = options;
   const now = options.now ?? Date.now;
   const siteUrl = options.siteUrl ?? `https://${options.id}.example`;
@@ -337,7 +342,7 @@ export function createCkanPortal(options: CkanPortalOptions): Promise<SandboxPor
     return plain(404, errors.text('notFound'));
   };
 
-  return startPortalServer({
+  return {
     id: options.id,
     kind: 'ckan',
     title: options.title,
@@ -370,7 +375,7 @@ export function createCkanPortal(options: CkanPortalOptions): Promise<SandboxPor
         records: table === undefined ? null : table.rows(),
       };
     },
-  });
+  };
 }
 
 function toCsvLine(cells: readonly unknown[]): string {

@@ -160,13 +160,8 @@ function compileAggregate<Row>(
   const isDay = compiled.column?.type === 'date';
   switch (call.name) {
     case 'sum':
-      return (rows) => {
-        const values = valuesOf(rows);
-        // Integers add up exactly, as the 64-bit sums of the portal do.
-        if (compiled.column?.type !== 'int') return values.reduce<number>((sum, value) => sum + Number(value), 0);
-        const sum = values.reduce<bigint>((total, value) => total + BigInt(value), 0n);
-        return Number.isSafeInteger(Number(sum)) ? Number(sum) : sum;
-      };
+      // In doubles, whatever the type: nobody documents more, and the index behind such portals has no other numbers.
+      return (rows) => valuesOf(rows).reduce<number>((sum, value) => sum + Number(value), 0);
     case 'avg':
       return (rows) => {
         const values = valuesOf(rows);
@@ -178,9 +173,10 @@ function compileAggregate<Row>(
     case 'max': {
       const isMax = call.name === 'max';
       return (rows) => {
-        let best: number | bigint | null = null;
-        for (const value of valuesOf(rows)) if (best === null || (isMax ? value > best : value < best)) best = value;
-        return isInstant && best !== null ? renderInstant(Number(best), isDay, context) : best;
+        let best: number | null = null;
+        for (const value of valuesOf(rows).map(Number))
+          if (best === null || (isMax ? value > best : value < best)) best = value;
+        return isInstant && best !== null ? renderInstant(best, isDay, context) : best;
       };
     }
     case 'median':
@@ -322,7 +318,10 @@ function compileKey<Row>(
   const compiled: Compiled<Row> = compileExpression(expression, schema, context);
   if (compiled.type === 'geo' || compiled.type === 'other' || compiled.type === 'null')
     throw new OdsqlError('Grouping is not allowed on this type of field');
+  const { foldsCase } = context.quirks;
   const toKey = (value: unknown): Key => {
+    if (foldsCase === true && typeof value === 'string')
+      return { order: value.toLowerCase(), shown: value.toLowerCase() };
     if (compiled.type !== 'instant' || typeof value !== 'number') return { order: value, shown: value };
     return { order: value, shown: renderInstant(value, compiled.column?.type === 'date', context) };
   };
@@ -430,7 +429,16 @@ export function aggregate<Row>(
       }
       return 0;
     });
-  return list.map((group) => Object.fromEntries(outputs.map(([label, get]) => [label, get(group)])));
+  const { dropsNullGroup, miscountsGroups } = context.quirks;
+  const shown = dropsNullGroup === true ? list.filter(({ keys }) => keys.every(({ order }) => order !== null)) : list;
+  return shown.map((group, index) => {
+    const [row] = group.rows;
+    const told =
+      miscountsGroups === true && groupBy.length > 0 && index % 3 === 0 && row !== undefined
+        ? { ...group, rows: [...group.rows, row] }
+        : group;
+    return Object.fromEntries(outputs.map(([label, get]) => [label, get(told)]));
+  });
 }
 
 /** Compiles order_by over rows. Aliases of the select clause may be named. */

@@ -10,7 +10,7 @@ import type { Column, RowSchema } from '../odsql/schema.ts';
 import { assertTimezone, toDateParts } from '../odsql/time.ts';
 import type { PortalQuirks, PortalRequest, SandboxPortal } from '../portal.ts';
 import { startPortalServer } from '../portal-server.ts';
-import type { PortalAnswer } from '../portal-server.ts';
+import type { PortalAnswer, PortalServerOptions } from '../portal-server.ts';
 import { CATALOG_SCHEMA, STRUCTURE_KEYS } from './catalog-schema.ts';
 import { toCsvChunks, toGeojsonChunks, toJsonChunks, toJsonLines } from './export-formats.ts';
 import { loadDataset, readAnnotation } from './opendatasoft-dataset.ts';
@@ -256,7 +256,21 @@ function readFacet(source: string): FacetRequest {
 }
 
 /** Starts a stand-in for an Opendatasoft portal (Explore API v2.1) on the loopback interface. */
-export function createOpendatasoftPortal(options: OpendatasoftPortalOptions): Promise<SandboxPortal> {
+export async function createOpendatasoftPortal(options: OpendatasoftPortalOptions): Promise<SandboxPortal> {
+  let listening: SandboxPortal | null = null;
+  listening = await startPortalServer(describeOpendatasoftPortal(options, () => listening?.port ?? 0));
+  return listening;
+}
+
+/**
+ * The same portal without a listener, for callers that bring their own wire.
+ *
+ * @param port of the listener, for the addresses in its answers.
+ */
+export function describeOpendatasoftPortal(
+  options: OpendatasoftPortalOptions,
+  port: () => number = () => 0,
+): PortalServerOptions {
   const { language } = options;
   const now = options.now ?? Date.now;
   const quota = options.quota ?? 15_000;
@@ -562,8 +576,6 @@ export function createOpendatasoftPortal(options: OpendatasoftPortalOptions): Pr
   };
 
   const ownUrl = (path: string): string => `http://127.0.0.1:${port()}${PREFIX}${path}`;
-  let listening: SandboxPortal | null = null;
-  const port = (): number => listening?.port ?? 0;
 
   const findDataset = (id: string): LoadedDataset => {
     const dataset = byId.get(id);
@@ -690,7 +702,7 @@ export function createOpendatasoftPortal(options: OpendatasoftPortalOptions): Pr
           }),
         };
 
-  return startPortalServer({
+  return {
     id: options.id,
     kind: 'opendatasoft',
     title: options.title,
@@ -711,7 +723,7 @@ export function createOpendatasoftPortal(options: OpendatasoftPortalOptions): Pr
         records: hasRecords ? dataset.rows() : null,
       };
     },
-  }).then((portal) => (listening = portal));
+  };
 }
 
 const EMPTY_ROW: OpendatasoftRow = {};
