@@ -1,7 +1,9 @@
 import { HubError } from '@civex/errors';
 import type { Bbox, Queryable, QueryableType } from '@civex/model';
 import { compareValues } from './compare.ts';
-import type { Predicate, RecordFilter, ScalarValue, SortKey } from './filter.ts';
+import type { Predicate, RecordFilter, ScalarValue, SortKey, TextFold } from './filter.ts';
+import { isPredicate } from './filter.ts';
+import { bothFolds, foldPredicate } from './fold-text.ts';
 import { isGeometryObject } from './geometry.ts';
 import { suggestName } from './suggest.ts';
 
@@ -40,7 +42,9 @@ const OPERATORS = [
   'bbox',
   'withinMetres',
 ];
-const KEYS = new Set(['and', 'or', 'not', 'property', ...OPERATORS]);
+const CONNECTIVES = ['and', 'or', 'not'];
+const FOLDS = { caseInsensitive: 'case', accentInsensitive: 'accent' } as const satisfies Record<string, TextFold>;
+const KEYS = new Set([...CONNECTIVES, 'property', ...OPERATORS, ...Object.keys(FOLDS)]);
 
 export const refuse = (where: string, what: string): never => {
   throw new HubError('INPUT_INVALID', `${where}: ${what}`);
@@ -97,7 +101,8 @@ function bindScalar(value: unknown, queryable: Queryable, where: string): Scalar
         !isRealDay(value.slice(0, 10))
       )
         return wrong();
-      return value;
+      // One instant has one spelling of its fraction.
+      return value.replace(/(\.\d*?)0+(?=\D)/, '$1').replace(/\.(?=\D)/, '');
     case 'GEOMETRY':
     case 'JSON':
       return refuse(where, `property "${queryable.name}" is ${queryable.type} and cannot be compared with a value.`);
@@ -221,6 +226,10 @@ export function bindOperator(
   }
 }
 
+/** Levels of a tree: 1 for a predicate. */
+export const depthOf = (filter: RecordFilter): number =>
+  isPredicate(filter) ? 1 : 1 + Math.max(...filter.args.map((arg) => depthOf(arg)));
+
 /** Counts what a filter is made of while it is read, whatever the notation. */
 export function createNodeBudget(where: string): { take(depth: number): void } {
   let nodes = 0;
@@ -247,19 +256,34 @@ export function bindFilter(input: FilterInput, queryables: readonly Queryable[],
     const name = given['property'];
     if (typeof name !== 'string') return refuse(at, 'property must be a text.');
     const queryable = findQueryable(name, byName, at);
-    const operators = keys.filter((key) => key !== 'property');
+    const operators = keys.filter((key) => key !== 'property' && !Object.hasOwn(FOLDS, key));
     const [operator] = operators;
     if (operator === undefined || operators.length > 1)
       return refuse(
         at,
         `with property exactly one operator is needed (${OPERATORS.join(', ')}); found ${operators.length === 0 ? 'none' : operators.join(', ')}.`,
       );
-    return bindOperator(
+    const filter = bindOperator(
       operator,
       given[operator],
       queryable,
       (entry) => `${at}.${operator}${entry === undefined ? '' : `[${entry}]`}`,
     );
+    const fold = readFold(given, queryable, at);
+    return fold === null ? filter : foldPredicate(filter, fold, Array<TextFold>(FILTER_LIMITS.listLength).fill(fold));
+  };
+
+  const readFold = (given: FilterInput, queryable: Queryable, at: string): TextFold | null => {
+    let fold: TextFold | null = null;
+    for (const [key, kind] of Object.entries(FOLDS)) {
+      const isWanted = given[key] ?? false;
+      if (typeof isWanted !== 'boolean') return refuse(`${at}.${key}`, 'takes true or false.');
+      if (!isWanted) continue;
+      if (queryable.type !== 'STRING')
+        return refuse(`${at}.${key}`, `only STRING properties; "${queryable.name}" is ${queryable.type}.`);
+      fold = bothFolds(fold, kind);
+    }
+    return fold;
   };
 
   const bindNode = (given: unknown, at: string, depth: number): RecordFilter => {
@@ -269,7 +293,13 @@ export function bindFilter(input: FilterInput, queryables: readonly Queryable[],
     const node = given as FilterInput;
     const keys = Object.keys(node).filter((key) => node[key] !== undefined);
     const unknown = keys.find((key) => !KEYS.has(key));
-    if (unknown !== undefined) return refuse(at, `unknown operator "${unknown.slice(0, 40)}".`);
+    if (unknown !== undefined) {
+      const near = suggestName(unknown, KEYS);
+      return refuse(
+        at,
+        `unknown operator "${unknown.slice(0, 40)}"${near === null ? '' : `: did you mean "${near}"`}.`,
+      );
+    }
     const heads = keys.filter((key) => key === 'and' || key === 'or' || key === 'not' || key === 'property');
     const [head] = heads;
     if (head === undefined || heads.length > 1)

@@ -1,11 +1,13 @@
 import { HubError } from '@civex/errors';
 import type { Geometry, Queryable } from '@civex/model';
-import { bindOperator, createNodeBudget, FILTER_LIMITS, findQueryable, refuse } from './bind.ts';
+import { bindOperator, createNodeBudget, depthOf, FILTER_LIMITS, findQueryable, refuse } from './bind.ts';
 import type { Token } from './cql2-text-tokens.ts';
 import { readTokens } from './cql2-text-tokens.ts';
+import type { TemporalEnd, TemporalOperand } from './cql2-temporal.ts';
+import { bindTemporal, isTemporal } from './cql2-temporal.ts';
 import { COMPARISON_WORDS, explainUnsupported, METRES, MIRRORED } from './cql2-unsupported.ts';
-import type { RecordFilter } from './filter.ts';
-import { isPredicate } from './filter.ts';
+import type { RecordFilter, TextFold } from './filter.ts';
+import { bothFolds, foldPredicate } from './fold-text.ts';
 
 /** Words that are no property names unless quoted. */
 const RESERVED: ReadonlySet<string> = new Set([
@@ -37,11 +39,12 @@ const WKT: Readonly<Record<string, { readonly type: string; readonly levels: num
 
 /** One side of a comparison. `type` of a literal is what its notation says, before it meets a property. */
 type Operand =
-  | { readonly kind: 'property'; readonly queryable: Queryable; readonly at: number }
+  | { readonly kind: 'property'; readonly queryable: Queryable; readonly fold: TextFold | null; readonly at: number }
   | {
       readonly kind: 'literal';
       readonly type: 'text' | 'number' | 'boolean' | 'date' | 'timestamp';
       readonly value: string | boolean;
+      readonly fold: TextFold | null;
       readonly at: number;
     };
 
@@ -74,16 +77,16 @@ function toNumber(text: string): number | string {
   return /^-?\d+$/.test(text) && !Number.isSafeInteger(value) ? text : value;
 }
 
-const depthOf = (filter: RecordFilter): number =>
-  isPredicate(filter) ? 1 : 1 + Math.max(...filter.args.map((arg) => depthOf(arg)));
-
 /**
  * Reads a filter written in CQL2 Text (OGC 21-065r2) into the tree that `bindFilter` makes: comparisons, `IN`,
  * `BETWEEN`, `LIKE`, `IS NULL` and their negations, `AND`, `OR`, `NOT`, brackets, `DATE('…')`, `TIMESTAMP('…')`,
  * `S_INTERSECTS` with a `BBOX` or a WKT geometry, and `S_DWITHIN(property, POINT(lon lat), distance, metre)`.
  *
- * Everything else of CQL2 is refused by name and position: `CASEI`, `ACCENTI`, arithmetic, functions, comparisons of two
- * properties, temporal (`T_`), array (`A_`) and other spatial predicates, boxes with heights, bare TRUE and FALSE.
+ * `CASEI` and `ACCENTI` stand around STRING properties and texts (see `foldText`). The temporal predicates (`T_`) become the
+ * comparisons that define them; one side is a property or an INTERVAL of two, the other an instant or an INTERVAL.
+ *
+ * Everything else of CQL2 is refused by name and position: arithmetic, functions, comparisons of two properties, array
+ * (`A_`) and other spatial predicates, boxes with heights, bare TRUE and FALSE.
  * A text literal is also taken for DATE and DATETIME properties, in the form DATE and TIMESTAMP take.
  *
  * @throws HubError `INPUT_INVALID`: "position N: ...", counted in characters from 1; `INPUT_TOO_COSTLY` beyond
@@ -156,15 +159,37 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
     return Number.isFinite(value) ? value : fail(at, 'the number is too large.');
   };
 
-  const readOperand = (what: string): Operand => {
+  const toProperty = (token: Token): Operand => ({
+    kind: 'property',
+    queryable: findQueryable(token.text, byName, place(token.at)),
+    fold: null,
+    at: token.at,
+  });
+
+  const readFolded = (word: 'CASEI' | 'ACCENTI'): Operand => {
+    enter(peek().at);
+    next += 2;
+    const inner = readOperand('a text, or the name of a STRING property');
+    refuseArithmetic();
+    takeSign(')');
+    brackets--;
+    if (inner.kind === 'literal' ? inner.type !== 'text' : inner.queryable.type !== 'STRING')
+      return fail(
+        inner.at,
+        `${word} takes texts; found ${inner.kind === 'literal' ? LITERAL_NAMES[inner.type] : `property "${inner.queryable.name}", which is ${inner.queryable.type}`}.`,
+      );
+    return { ...inner, fold: bothFolds(inner.fold, word === 'CASEI' ? 'case' : 'accent') };
+  };
+
+  function readOperand(what: string): Operand {
     const token = peek();
     switch (token.kind) {
       case 'text':
         next++;
-        return { kind: 'literal', type: 'text', value: token.text, at: token.at };
+        return { kind: 'literal', type: 'text', value: token.text, fold: null, at: token.at };
       case 'number':
         next++;
-        return { kind: 'literal', type: 'number', value: token.text, at: token.at };
+        return { kind: 'literal', type: 'number', value: token.text, fold: null, at: token.at };
       case 'sign': {
         if (token.text === '(')
           return fail(token.at, 'brackets around values: arithmetic is not supported; write the value itself.');
@@ -173,22 +198,23 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
           return expected(what);
         }
         const { text: digits } = readNumber(what);
-        return { kind: 'literal', type: 'number', value: digits, at: token.at };
+        return { kind: 'literal', type: 'number', value: digits, fold: null, at: token.at };
       }
       case 'quoted':
         next++;
-        return { kind: 'property', queryable: findQueryable(token.text, byName, place(token.at)), at: token.at };
+        return toProperty(token);
       case 'name': {
         const word = token.text.toUpperCase();
         if (word === 'TRUE' || word === 'FALSE') {
           next++;
-          return { kind: 'literal', type: 'boolean', value: word === 'TRUE', at: token.at };
+          return { kind: 'literal', type: 'boolean', value: word === 'TRUE', fold: null, at: token.at };
         }
         if (RESERVED.has(word)) return expected(what);
         if (!isSign(peek(1), '(')) {
           next++;
-          return { kind: 'property', queryable: findQueryable(token.text, byName, place(token.at)), at: token.at };
+          return toProperty(token);
         }
+        if (word === 'CASEI' || word === 'ACCENTI') return readFolded(word);
         if (word !== 'DATE' && word !== 'TIMESTAMP') return fail(token.at, explainUnsupported(token.text));
         next += 2;
         const instant = peek();
@@ -198,12 +224,13 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
           );
         next++;
         takeSign(')');
-        return { kind: 'literal', type: word === 'DATE' ? 'date' : 'timestamp', value: instant.text, at: instant.at };
+        const type = word === 'DATE' ? 'date' : 'timestamp';
+        return { kind: 'literal', type, value: instant.text, fold: null, at: instant.at };
       }
       case 'end':
         return expected(what);
     }
-  };
+  }
 
   /** The literal as `bindOperator` takes it, after a check that the notation fits the property. */
   const toValue = ({ type, value, at }: Literal, queryable: Queryable): unknown => {
@@ -351,6 +378,58 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
     return { op: 'not', args: [filter] };
   };
 
+  /** What an instant of a temporal predicate, or an end of an interval, is; `..` only as an end. */
+  const readTemporalEnd = (isEnd: boolean): TemporalEnd<number> => {
+    const operand = readOperand(
+      isEnd ? "an instant in quotes, '..' or a property" : 'an instant, an INTERVAL or a property',
+    );
+    const { at } = operand;
+    if (operand.kind === 'property') {
+      const { queryable } = operand;
+      return queryable.type === 'DATE' || queryable.type === 'DATETIME'
+        ? { kind: 'property', queryable, at }
+        : fail(at, `property "${queryable.name}" is ${queryable.type}; temporal predicates take DATE and DATETIME.`);
+    }
+    const { type, value, fold } = operand;
+    if (typeof value === 'string' && fold === null) {
+      if (isEnd && type === 'text') return value === '..' ? { kind: 'open', at } : { kind: 'literal', type, value, at };
+      if (!isEnd && (type === 'date' || type === 'timestamp')) return { kind: 'literal', type, value, at };
+    }
+    return fail(at, isEnd ? "an interval takes instants in quotes, '..' or properties." : "expected DATE('...'), TIMESTAMP('...'), INTERVAL(...) or a property."); // prettier-ignore
+  };
+  const readTemporalOperand = (): TemporalOperand<number> => {
+    const { at } = peek();
+    if (!isWord(peek(), 'INTERVAL') || !isSign(peek(1), '(')) {
+      const instant = readTemporalEnd(false);
+      return { start: instant, end: instant, at };
+    }
+    next += 2;
+    const start = readTemporalEnd(true);
+    takeSign(',');
+    const end = readTemporalEnd(true);
+    takeSign(')');
+    return { start, end, at };
+  };
+  const readTemporal = (): RecordFilter => {
+    const name = advance().text;
+    takeSign('(');
+    const left = readTemporalOperand();
+    takeSign(',');
+    const right = readTemporalOperand();
+    takeSign(')');
+    return bindTemporal(name, left, right, {
+      fail,
+      compare(queryable, op, literal) {
+        budget.take(1);
+        return bind(op, toValue({ ...literal, fold: null }, queryable), queryable, literal.at);
+      },
+      join(op, args) {
+        budget.take(1);
+        return { op, args };
+      },
+    });
+  };
+
   /** What follows a left side: a comparison, LIKE, BETWEEN, IN, IS NULL. */
   const readComparison = (): RecordFilter => {
     const left = readOperand("a condition, such as name = 'value'");
@@ -361,12 +440,14 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
       next++;
       if (left.kind === 'property') {
         const right = readLiteral(example(left.queryable));
-        return bind(sign, toValue(right, left.queryable), left.queryable, right.at);
+        const filter = bind(sign, toValue(right, left.queryable), left.queryable, right.at);
+        return foldPredicate(filter, left.fold, [right.fold]);
       }
       const right = readOperand('a property');
       refuseArithmetic();
       if (right.kind === 'literal') return fail(left.at, 'one side of a comparison must be a property.');
-      return bind(MIRRORED[sign], toValue(left, right.queryable), right.queryable, left.at);
+      const filter = bind(MIRRORED[sign], toValue(left, right.queryable), right.queryable, left.at);
+      return foldPredicate(filter, right.fold, [left.fold]);
     }
     const isNegated = takeWord('NOT');
     const word = peek().kind === 'name' ? peek().text.toUpperCase() : '';
@@ -376,31 +457,36 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
       return expected('an operator: =, <>, <, <=, >, >=, LIKE, BETWEEN, IN or IS NULL');
     }
     if (left.kind === 'literal') return fail(left.at, `the left side of ${word || 'NOT'} must be a property.`);
-    const { queryable } = left;
+    const { queryable, fold } = left;
     const wrap = (filter: RecordFilter): RecordFilter => (isNegated ? negate(filter) : filter);
     if (takeWord('LIKE')) {
       const pattern = readLiteral('a pattern in quotes');
-      return wrap(bind('like', toValue(pattern, queryable), queryable, pattern.at));
+      return wrap(
+        foldPredicate(bind('like', toValue(pattern, queryable), queryable, pattern.at), fold, [pattern.fold]),
+      );
     }
     if (takeWord('BETWEEN')) {
       const lower = readLiteral(example(queryable));
       if (!takeWord('AND')) expected('AND and the upper bound');
       const upper = readLiteral(example(queryable));
       const bounds = [toValue(lower, queryable), toValue(upper, queryable)];
-      return wrap(bind('between', bounds, queryable, lower.at, [lower.at, upper.at]));
+      const filter = bind('between', bounds, queryable, lower.at, [lower.at, upper.at]);
+      return wrap(foldPredicate(filter, fold, [lower.fold, upper.fold]));
     }
     if (takeWord('IN')) {
       const listAt = peek().at;
       takeSign('(', '"(" and a list of values');
       const values: unknown[] = [];
       const ats: number[] = [];
+      const folds: (TextFold | null)[] = [];
       do {
         const entry = readLiteral(example(queryable));
         values.push(toValue(entry, queryable));
         ats.push(entry.at);
+        folds.push(entry.fold);
       } while (isSign(peek(), ',') && ++next > 0);
       takeSign(')', '"," or ")"');
-      return wrap(bind('in', values, queryable, listAt, ats));
+      return wrap(foldPredicate(bind('in', values, queryable, listAt, ats), fold, folds));
     }
     if (isNegated) return expected('LIKE, BETWEEN or IN');
     next++;
@@ -423,6 +509,7 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
     }
     budget.take(1);
     const word = token.kind === 'name' && isSign(peek(1), '(') ? token.text.toUpperCase() : '';
+    if (isTemporal(word)) return readTemporal();
     return word === 'S_INTERSECTS' || word === 'S_DWITHIN' ? readSpatial() : readComparison();
   };
 

@@ -1,18 +1,32 @@
+import { suggestName } from './suggest.ts';
+
 /** What of CQL2 is refused, by what it begins with or is called, and the way out. Lower case. */
 const REASONS: readonly (readonly [RegExp, string])[] = [
-  [/^(casei|accenti)$/, 'case- and accent-insensitive comparison is not supported; compare the text as it is written.'],
   [/^s_/, 'this spatial predicate is not supported; use S_INTERSECTS or S_DWITHIN.'],
-  [/^t_/, 'temporal predicates are not supported; compare with =, <, <=, >, >= or BETWEEN.'],
+  [
+    /^t_/,
+    'there is no such temporal predicate; use T_AFTER, T_BEFORE, T_DURING, T_INTERSECTS, or compare with =, <, >.',
+  ],
   [/^a_/, 'array predicates are not supported.'],
-  [/^interval$/, 'intervals are not supported; compare with two bounds or BETWEEN.'],
+  [
+    /^interval$/,
+    'an interval stands only in a temporal predicate, such as T_INTERSECTS; compare with two bounds or BETWEEN.',
+  ],
   [/^(\+|-|\*|\/|%|\^|div)$/, 'arithmetic is not supported; write the value itself.'],
 ];
+
+/** What a mistyped name may have meant. */
+const KNOWN = ['CASEI', 'ACCENTI', 'DATE', 'TIMESTAMP', 'S_INTERSECTS', 'S_DWITHIN', 'BBOX'];
 
 /** Why a construct of CQL2 is refused: its name as the caller wrote it, and the way out. */
 export function explainUnsupported(construct: string): string {
   const lower = construct.toLowerCase();
-  const reason = REASONS.find(([pattern]) => pattern.test(lower))?.[1] ?? 'functions are not supported.';
-  return `${construct.slice(0, 40)}: ${reason}`;
+  const shown = construct.slice(0, 40);
+  const known = REASONS.find(([pattern]) => pattern.test(lower))?.[1];
+  if (known !== undefined) return `${shown}: ${known}`;
+  const near = suggestName(construct, KNOWN);
+  const hint = near === null || near.toLowerCase() === lower ? '' : ` Did you mean ${near}?`;
+  return `${shown}: functions are not supported.${hint}`;
 }
 
 /** Spellings of the one unit of S_DWITHIN. */

@@ -95,6 +95,27 @@ describe('parseCql2Text', () => {
     expect(read(text)).toEqual(filter);
   });
 
+  test.each([
+    ["CASEI(nom) = CASEI('Straße')", { ...eq(nom, 'strasse'), fold: 'case' }],
+    ["casei('Straße') = CaseI(nom)", { ...eq(nom, 'strasse'), fold: 'case' }],
+    ["CASEI(nom) = 'Straße'", { ...eq(nom, 'Straße'), fold: 'case' }],
+    ["nom = CASEI('Straße')", eq(nom, 'strasse')],
+    ["ACCENTI(nom) <> ACCENTI('Umeå')", { ...nom, op: '<>', value: 'Umea', fold: 'accent' }],
+    ["CASEI(ACCENTI(nom)) = ACCENTI(CASEI('UMEÅ'))", { ...eq(nom, 'umea'), fold: 'case and accent' }],
+    ["ACCENTI(CASEI(ACCENTI(nom))) = 'umea'", { ...eq(nom, 'umea'), fold: 'case and accent' }],
+    ["CASEI(nom) IN (CASEI('A'), 'B')", { ...nom, op: 'in', values: ['a', 'B'], fold: 'case' }],
+    ["CASEI(nom) NOT BETWEEN CASEI('A') AND CASEI('B')", not({ ...nom, op: 'between', lower: 'a', upper: 'b', fold: 'case' })], // prettier-ignore
+    ["ACCENTI(nom) LIKE ACCENTI('%é\\_%')", { ...nom, op: 'like', pattern: '%e\\_%', fold: 'accent' }],
+    ['CASEI(nom) IS NULL', { ...nom, op: 'isNull' }],
+    ["T_AFTER(date, DATE('2026-01-01'))", { ...date, op: '>', value: '2026-01-01' }],
+    ["T_BEFORE(DATE('2026-01-01'), date)", { ...date, op: '>', value: '2026-01-01' }],
+    ["t_equals(mdate, TIMESTAMP('2026-01-01T00:00:00.500Z'))", { op: 'and', args: [eq(mdate, '2026-01-01T00:00:00.5Z'), eq(mdate, '2026-01-01T00:00:00.5Z')] }], // prettier-ignore
+    ["T_INTERSECTS(date, INTERVAL('2026-01-01', '2026-02-01'))", { op: 'and', args: [{ ...date, op: '<=', value: '2026-02-01' }, { ...date, op: '>=', value: '2026-01-01' }] }], // prettier-ignore
+    ["T_AFTER(date, INTERVAL('..', '2026-02-01'))", { ...date, op: '>', value: '2026-02-01' }],
+  ])('%j is read', (text, filter) => {
+    expect(read(text)).toEqual(filter);
+  });
+
   test('NOT binds closer than AND, and AND closer than OR', () => {
     const [a, b, c, d] = ['a', 'b', 'c', 'd'].map((value) => eq(nom, value));
     const text = "nom='a' OR NOT nom='b' AND nom='c' AND nom='d'";
@@ -183,14 +204,26 @@ describe('parseCql2Text', () => {
     ['ratio * 2 > 1', 7, /\*: arithmetic is not supported/],
     ['ratio > -ratio', 9, /-: arithmetic is not supported/],
     ['ratio div 2 = 1', 7, /div: arithmetic is not supported/],
-    ["CASEI(nom) = 'a'", 1, /CASEI: case- and accent-insensitive comparison is not supported/],
-    ["nom = accenti('a')", 7, /accenti: case- and accent/],
+    ["CASEI(ratio) = 'a'", 7, /CASEI takes texts; found property "ratio", which is NUMBER/],
+    ['nom = accenti(5)', 15, /ACCENTI takes texts; found a number/],
+    ["CASEI(nom = 'a'", 11, /expected "\)"; found "="/],
+    ["CASEI('a') = 'b'", 7, /one side of a comparison must be a property/],
+    ["CASE(nom) = 'b'", 1, /CASE: functions are not supported\. Did you mean CASEI\?/],
     ['avg(ratio) > 1', 1, /avg: functions are not supported/],
     ["nom = lower('a')", 7, /lower: functions are not supported/],
-    ["T_AFTER(mdate, DATE('2026-01-01'))", 1, /T_AFTER: temporal predicates are not supported/],
+    ["T_AFTER(mdate, DATE('2026-01-01'))", 21, /property "mdate" is DATETIME and cannot be compared with a DATE/],
+    ["T_AFTER(mdate, '2026-01-01T00:00:00Z')", 16, /expected DATE\('\.\.\.'\), TIMESTAMP/],
+    ["T_AFTER(nom, DATE('2026-01-01'))", 9, /property "nom" is STRING; temporal predicates take DATE and DATETIME/],
+    ['T_AFTER(date, mdate)', 15, /T_AFTER: comparing two properties is not supported/],
+    ["T_DURING(date, INTERVAL('2026-01-01', '2026-02-01'))", 10, /T_DURING takes two intervals; an instant is given/],
+    ["T_INTERSECTS(date, INTERVAL('2026-02-01', '2026-01-01'))", 20, /the interval ends before it begins/],
+    ["T_BEFORE(date, INTERVAL('..', '2026-01-01'))", 16, /T_BEFORE: with these open ends it says the same of every/],
+    ["T_AFTER(date, INTERVAL('nonsense', '2026-01-01'))", 24, /property "date" is DATE and takes a date/],
+    ["T_AFTER(DATE('2026-01-01'), DATE('2026-01-01'))", 9, /T_AFTER: one side must be a property/],
+    ["T_NEAR(date, DATE('2026-01-01'))", 1, /T_NEAR: there is no such temporal predicate; use T_AFTER/],
     ["A_CONTAINS(raw, ('a'))", 1, /A_CONTAINS: array predicates are not supported/],
     ['S_WITHIN(geo_shape, BBOX(0,0,1,1))', 1, /S_WITHIN: this spatial predicate is not supported/],
-    ["mdate = INTERVAL('..', '..')", 9, /INTERVAL: intervals are not supported/],
+    ["mdate = INTERVAL('..', '..')", 9, /INTERVAL: an interval stands only in a temporal predicate/],
     ['S_INTERSECTS(nom, BBOX(0,0,1,1))', 19, /only GEOMETRY properties; "nom" is STRING/],
     ['S_INTERSECTS(geo_shape, geo_shape)', 25, /expected BBOX/],
     ['S_INTERSECTS(BBOX(0,0,1,1), BBOX(0,0,1,1))', 29, /BBOX: functions are not supported/],
@@ -330,14 +363,42 @@ describe('parseCql2Json', () => {
     ['a date for a text', { op: '=', args: [p('nom'), { date: '2026-01-01' }] }, /cannot be compared with a DATE/],
     ['a date for an instant', { op: '=', args: [p('mdate'), { date: '2026-01-01' }] }, /compared with a DATE/],
     ['a date with more', { op: '=', args: [p('date'), { date: '2026-01-01', x: 1 }] }, /unknown member "x"/],
-    ['an interval', { op: '=', args: [p('mdate'), { interval: ['..', '..'] }] }, /interval: intervals are not/],
+    ['an interval', { op: '=', args: [p('mdate'), { interval: ['..', '..'] }] }, /interval: an interval stands only/],
     [
       'arithmetic',
       { op: '>', args: [p('ratio'), { op: '+', args: [1, 1] }] },
       /^filter\.args\[1\]\.op: \+: arithmetic/,
     ],
-    ['casei', { op: '=', args: [{ op: 'casei', args: [p('nom')] }, 'a'] }, /^filter\.args\[0\]\.op: casei/],
-    ['a temporal predicate', { op: 't_after', args: [p('mdate'), { date: '2026-01-01' }] }, /^filter\.op: t_after/],
+    [
+      'casei of a number',
+      { op: '=', args: [{ op: 'casei', args: [p('ratio')] }, 'a'] },
+      /^filter\.args\[0\]\.args\[0\]: casei and/,
+    ],
+    [
+      'casei of two',
+      { op: '=', args: [{ op: 'casei', args: [p('nom'), 'a'] }, 'a'] },
+      /^filter\.args\[0\]\.args: expected 1 entry/,
+    ],
+    [
+      'accenti of a number',
+      { op: '=', args: [p('nom'), { op: 'accenti', args: [5] }] },
+      /^filter\.args\[1\]\.args\[0\]: casei and|property "nom"/,
+    ],
+    [
+      'a temporal predicate',
+      { op: 't_after', args: [p('mdate'), { date: '2026-01-01' }] },
+      /^filter\.args\[1\]: property "mdate" is DATETIME/,
+    ],
+    [
+      'an interval of three',
+      { op: 't_during', args: [p('date'), { interval: ['..', '..', '..'] }] },
+      /^filter\.args\[1\]\.interval: expected 2/,
+    ],
+    [
+      'an interval of numbers',
+      { op: 't_after', args: [p('date'), { interval: [1, '..'] }] },
+      /^filter\.args\[1\]\.interval\[0\]: expected an instant/,
+    ],
     [
       'a number in a list of texts',
       { op: 'in', args: [p('nom'), ['a', 5]] },

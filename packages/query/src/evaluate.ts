@@ -1,7 +1,8 @@
-import type { HubRecord } from '@civex/model';
+import type { HubRecord, RecordValue } from '@civex/model';
 import { compareValues } from './compare.ts';
 import type { Predicate, RecordFilter } from './filter.ts';
-import { isPredicate } from './filter.ts';
+import { foldOf, isPredicate } from './filter.ts';
+import { foldText } from './fold-text.ts';
 import { geometriesIntersect, geometryIntersectsBbox, isGeometryValue, isWithinMetres } from './geometry.ts';
 
 /** SQL's three truth values; null is unknown. */
@@ -50,19 +51,27 @@ function createLikeMatcher(pattern: string): (text: string) => boolean {
 
 function compilePredicate(predicate: Predicate): (values: Values) => Truth {
   const { property, type } = predicate;
+  const fold = foldOf(predicate);
+  const read =
+    fold === null
+      ? (values: Values): RecordValue | undefined => values[property]
+      : (values: Values): RecordValue | undefined => {
+          const value = values[property];
+          return typeof value === 'string' ? foldText(value, fold) : value;
+        };
   switch (predicate.op) {
     case 'isNull':
       return (values) => (values[property] ?? null) === null;
     case 'like': {
       const matches = createLikeMatcher(predicate.pattern);
       return (values) => {
-        const value = values[property];
+        const value = read(values);
         return typeof value === 'string' ? matches(value) : null;
       };
     }
     case 'in':
       return (values) => {
-        const value = values[property];
+        const value = read(values);
         let unknown = compareValues(value, value, type) === null;
         for (const candidate of predicate.values) {
           const order = compareValues(value, candidate, type);
@@ -73,7 +82,7 @@ function compilePredicate(predicate: Predicate): (values: Values) => Truth {
       };
     case 'between':
       return (values) => {
-        const value = values[property];
+        const value = read(values);
         const low = compareValues(value, predicate.lower, type);
         const high = compareValues(value, predicate.upper, type);
         return low === null || high === null ? null : low >= 0 && high <= 0;
@@ -101,7 +110,7 @@ function compilePredicate(predicate: Predicate): (values: Values) => Truth {
     case '>=': {
       const { op, value: right } = predicate;
       return (values) => {
-        const order = compareValues(values[property], right, type);
+        const order = compareValues(read(values), right, type);
         if (order === null) return null;
         switch (op) {
           case '=':

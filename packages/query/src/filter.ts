@@ -11,18 +11,30 @@ interface PredicateBase {
   readonly type: QueryableType;
 }
 
-/** DATE values are `YYYY-MM-DD`, DATETIME values RFC 3339 with an offset, as the caller wrote them. */
-export interface Comparison extends PredicateBase {
+/** How texts are compared that are not compared as written (CASEI and ACCENTI of CQL2): see `foldText`. */
+export type TextFold = 'case' | 'accent' | 'case and accent';
+
+/**
+ * Of a STRING property: its values are folded before they are compared. The filter's own values are compared as they stand
+ * here; whoever made it has folded them, or wanted them unfolded.
+ */
+interface Folding {
+  readonly fold?: TextFold;
+}
+
+/** DATE values are `YYYY-MM-DD`, DATETIME values RFC 3339 with an offset, as the caller wrote
+ * them but for zeros at the end of a fraction. */
+export interface Comparison extends PredicateBase, Folding {
   readonly op: '=' | '<>' | '<' | '<=' | '>' | '>=';
   readonly value: ScalarValue;
 }
 
 export type Predicate =
   | Comparison
-  | (PredicateBase & { readonly op: 'in'; readonly values: readonly ScalarValue[] })
-  | (PredicateBase & { readonly op: 'between'; readonly lower: ScalarValue; readonly upper: ScalarValue })
+  | (PredicateBase & Folding & { readonly op: 'in'; readonly values: readonly ScalarValue[] })
+  | (PredicateBase & Folding & { readonly op: 'between'; readonly lower: ScalarValue; readonly upper: ScalarValue })
   /** `%` any run, `_` one character (code point), `\` escapes. */
-  | (PredicateBase & { readonly op: 'like'; readonly pattern: string })
+  | (PredicateBase & Folding & { readonly op: 'like'; readonly pattern: string })
   | (PredicateBase & { readonly op: 'isNull' })
   | (PredicateBase & { readonly op: 'intersects'; readonly geometry: Geometry })
   /** True where the geometry shares a point with the box. West greater than east crosses the antimeridian. */
@@ -61,10 +73,26 @@ const literal = (value: ScalarValue, type: QueryableType): unknown => {
   return value;
 };
 
+const FOLD_FUNCTIONS: Readonly<Record<TextFold, readonly string[]>> = {
+  case: ['casei'],
+  accent: ['accenti'],
+  'case and accent': ['accenti', 'casei'],
+};
+
+/** The folding of a predicate, or null when it compares what is written. */
+export const foldOf = (predicate: Predicate): TextFold | null =>
+  ('fold' in predicate ? predicate.fold : undefined) ?? null;
+
+function propertyOf(predicate: Predicate): unknown {
+  const fold = foldOf(predicate);
+  const functions = fold === null ? [] : FOLD_FUNCTIONS[fold];
+  return functions.reduce<unknown>((inner, op) => ({ op, args: [inner] }), { property: predicate.property });
+}
+
 /** The filter as CQL2 JSON, for people and logs. Big integers become decimal strings. */
 export function toCql2Json(filter: RecordFilter): unknown {
   if (!isPredicate(filter)) return { op: filter.op, args: filter.args.map(toCql2Json) };
-  const property = { property: filter.property };
+  const property = propertyOf(filter);
   switch (filter.op) {
     case 'in':
       return { op: 'in', args: [property, filter.values.map((value) => literal(value, filter.type))] };

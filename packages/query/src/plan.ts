@@ -1,5 +1,5 @@
 import type { Fidelity, Predicate, RecordFilter } from './filter.ts';
-import { isPredicate } from './filter.ts';
+import { foldOf, isPredicate } from './filter.ts';
 
 /** The part of a dataset's capability the planner needs. */
 export interface PushdownGrades {
@@ -14,7 +14,8 @@ export interface FilterSplit {
 }
 
 function gradeOf(filter: RecordFilter, can: PushdownGrades): Fidelity | 'none' {
-  if (isPredicate(filter)) return can.grade(filter);
+  // No dialect folds texts as Unicode does, so no adapter is asked.
+  if (isPredicate(filter)) return foldOf(filter) === null ? can.grade(filter) : 'none';
   if (!can.connectives[filter.op]) return 'none';
   let worst: Fidelity = 'exact';
   for (const arg of filter.args) {

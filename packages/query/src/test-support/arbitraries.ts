@@ -1,6 +1,6 @@
 import type { HubRecord, Queryable, QueryableType, RecordValue } from '@civex/model';
 import * as fc from 'fast-check';
-import type { Predicate, RecordFilter, ScalarValue } from '../filter.ts';
+import type { Comparison, Predicate, RecordFilter, ScalarValue, TextFold } from '../filter.ts';
 
 const queryable = (name: string, type: QueryableType): Queryable => ({
   name,
@@ -34,6 +34,9 @@ const TEXTS = [
   '50_',
   'C:\\',
   'é',
+  'É',
+  'straße',
+  'STRASSE',
   'e\u0301',
   '𝄞',
   '\uFF61',
@@ -102,7 +105,11 @@ function predicateOn({ name: property, type }: Queryable): fc.Arbitrary<Predicat
   const range = fc.tuple(scalar, scalar).map(([lower, upper]): Predicate => ({ ...base, op: 'between', lower, upper }));
   if (type !== 'STRING') return fc.oneof(isNull, equality, list, range);
   const like = fc.constantFrom(...PATTERNS).map((pattern): Predicate => ({ ...base, op: 'like', pattern }));
-  return fc.oneof(isNull, equality, list, range, like);
+  const written = fc.oneof(equality, list, range, like);
+  const folded = fc
+    .tuple(written, fc.constantFrom<TextFold>('case', 'accent', 'case and accent'))
+    .map(([predicate, fold]): Predicate => ({ ...(predicate as Comparison), fold }));
+  return fc.oneof(isNull, { weight: 4, arbitrary: written }, { weight: 2, arbitrary: folded });
 }
 
 const predicates: fc.Arbitrary<Predicate> = fc.oneof(...QUERYABLES.map(predicateOn));

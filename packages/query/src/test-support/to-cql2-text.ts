@@ -24,7 +24,16 @@ function wkt({ type, coordinates, geometries }: Geometry): string {
 
 /** A filter in CQL2 Text, with as many brackets as can do no harm. */
 export function toCql2Text(filter: RecordFilter): string {
-  const property = 'property' in filter ? name(filter.property) : '';
+  const named = 'property' in filter ? name(filter.property) : '';
+  const fold = 'fold' in filter ? filter.fold : undefined;
+  const property =
+    fold === undefined
+      ? named
+      : fold === 'case'
+        ? `CASEI(${named})`
+        : fold === 'accent'
+          ? `ACCENTI(${named})`
+          : `casei(ACCENTI( ${named} ))`;
   switch (filter.op) {
     case 'and':
     case 'or':
