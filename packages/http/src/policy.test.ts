@@ -165,6 +165,20 @@ describe('Retry-After', () => {
     expect(server.requests).toHaveLength(2);
   });
 
+  test('of a 429 is heeded by those who stood in the queue', async () => {
+    await using server = await serveInTurn(status(429, { 'retry-after': '30' }), ok);
+    const { http, clock } = createClient(server.url, { limits: { maxConcurrent: 1 } });
+    await using _ = http;
+    const first = http.read(GET, textOf, callFor(clock));
+    const queued = http.read({ ...GET, path: '/y' }, textOf, callFor(clock));
+    await expect(Promise.allSettled([first, queued])).resolves.toMatchObject([
+      { reason: { code: 'SOURCE_OVERLOADED' } },
+      { reason: { code: 'SOURCE_OVERLOADED' } },
+    ]);
+    expect(server.requests).toHaveLength(1);
+    expect(http.state()).toMatchObject({ circuit: 'closed', inFlight: 0, queued: 0 });
+  });
+
   test('that a 429 does not have is not made up', async () => {
     const { result } = await read([status(429)]);
     expect(result).toMatchObject({ code: 'SOURCE_OVERLOADED' });

@@ -215,6 +215,8 @@ export function createSourceHttpWith(
     budget.countRequest();
   }
 
+  const quietMs = () => quietUntilMs - clock();
+
   async function enterQueue(job: Job): Promise<Slot> {
     passBreaker(job, null);
     const maxWaitMs = Math.max(0, leftMs(job) * QUEUE_SHARE);
@@ -255,25 +257,28 @@ export function createSourceHttpWith(
     let path = base.prefix + wire.path;
     let hops = 0;
     let hasRetried = false;
+    /** What was asked for until then has been waited for, whatever the clock makes of the timer. */
+    let heededUntilMs = -Infinity;
 
+    const mustKeepQuiet = () => quietUntilMs > heededUntilMs && quietMs() > 0;
     const mayRetry = (waitMs: number, lastMs: number) =>
       !hasRetried && job.pass?.isProbe !== true && waitMs + lastMs <= leftMs(job) && budget.take();
-
-    const quietMs = quietUntilMs - clock();
-    if (quietMs > 0) {
-      if (quietMs > MAX_WAIT_ON_429_MS || quietMs >= leftMs(job))
-        return { kind: 'failed', error: faults.overloaded(quietMs), end: 'abandoned' };
-      try {
-        await pause(quietMs, job.cancellation, environment);
-      } catch (cancelled) {
-        return { kind: 'failed', error: toHubError(cancelled), end: 'abandoned' };
-      }
-    }
 
     for (;;) {
       let slot: Slot;
       try {
+        while (mustKeepQuiet()) {
+          const restMs = quietMs();
+          if (restMs > MAX_WAIT_ON_429_MS || restMs >= leftMs(job)) throw faults.overloaded(restMs);
+          heededUntilMs = quietUntilMs;
+          await pause(restMs, job.cancellation, environment);
+        }
         slot = limiter.tryAcquire() ?? (await enterQueue(job));
+        if (mustKeepQuiet()) {
+          // Asked for while this one stood in the queue.
+          slot.release('neutral');
+          continue;
+        }
         passBreaker(job, slot);
       } catch (error) {
         return { kind: 'failed', error: toHubError(error), end: 'abandoned' };
@@ -321,8 +326,10 @@ export function createSourceHttpWith(
             quietUntilMs = Math.max(quietUntilMs, clock() + Math.min(retryAfterMs, MAX_QUIET_MS));
           end = 'alive';
           slotEnd = 'shed';
-          if (retryAfterMs !== null && retryAfterMs <= MAX_WAIT_ON_429_MS && mayRetry(retryAfterMs, durationMs))
+          if (retryAfterMs !== null && retryAfterMs <= MAX_WAIT_ON_429_MS && mayRetry(retryAfterMs, durationMs)) {
             waitMs = retryAfterMs;
+            heededUntilMs = clock() + retryAfterMs;
+          }
         } else if (RETRIED.has(status)) {
           const retryAfterMs = parseRetryAfter(attempted.headers['retry-after'], environment.now());
           const fits = retryAfterMs === null || retryAfterMs + durationMs <= leftMs(job);
