@@ -1,5 +1,5 @@
 import type { FilterInput, GroupByInput, MeasureInput, SortInput } from '@civex/query';
-import type { AggregateResult } from '@civex/records';
+import type { AggregateResult, RecordPlanReport } from '@civex/records';
 import type { SourceReport } from './source-report.ts';
 
 /** Arguments of `Dataset.aggregate`, as the schema has checked them. */
@@ -12,11 +12,23 @@ export interface AggregateArgs {
   readonly first: number;
 }
 
+/** What a source that failed did. */
+export const NO_PLAN: RecordPlanReport = {
+  strategy: null,
+  pushed: null,
+  residual: null,
+  notPushed: [],
+  requests: 0,
+  pages: 0,
+  scannedRecords: 0,
+  portalQuery: [],
+};
+
 /** What a source that failed leaves. Its `source` says FAILED, so that nobody takes it for a dataset without records. */
 export const NO_GROUPS: AggregateResult = {
   groups: [],
   truncated: false,
-  plan: { pushed: null, residual: null, requests: 0, scannedRecords: 0, portalQuery: [] },
+  plan: NO_PLAN,
 };
 
 /** `AggregateResult` of the contract. */

@@ -6,7 +6,7 @@ import type { FilterInput, SortInput } from '@civex/query';
 import type { AggregateResult, RecordPlanReport, RecordResult } from '@civex/records';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { AggregateArgs } from './aggregate-result.ts';
-import { createAggregateResult, NO_GROUPS } from './aggregate-result.ts';
+import { createAggregateResult, NO_GROUPS, NO_PLAN } from './aggregate-result.ts';
 import { createCall } from './context.ts';
 import type { HubContext, LocalSource } from './context.ts';
 import { reportPartial } from './partial-errors.ts';
@@ -156,7 +156,7 @@ const NO_RECORDS: RecordResult = {
   totalCount: null,
   totalIsExact: false,
   duplicates: 0,
-  plan: { pushed: null, residual: null, requests: 0, scannedRecords: 0, portalQuery: [] },
+  plan: NO_PLAN,
 };
 
 export class DatasetNode {

@@ -55,7 +55,7 @@ const WIDE = Array.from({ length: 20_500 }, (_, index) => ({ key: index + 1, i: 
 
 type Row = Readonly<Record<string, RecordValue>>;
 const toTruth = (rows: readonly Row[]): readonly HubRecord[] =>
-  rows.map((values) => ({ id: String(values['key']), values }));
+  rows.map((values) => ({ id: JSON.stringify(values['key']), values }));
 
 const ODS_FIELDS = [
   { name: 'key', type: 'int', annotations: { id: true } },
@@ -313,7 +313,8 @@ describe('an aggregate through an adapter', () => {
     const ask: Ask = { groupBy: [], measures: [{ as: 'n', op: 'COUNT' }], sortBy: [], first: 1, filter: null };
     const { groups, plan } = await askCity(ckan, 'rows', ask);
     expect(groups).toEqual([{ key: {}, measures: { n: COUNT } }]);
-    expect(plan).toMatchObject({ requests: 4, scannedRecords: 100 });
+    // Five to learn the columns from, the window that the count is held against, the first row and the last.
+    expect(plan).toMatchObject({ requests: 4, scannedRecords: 107 });
   });
 
   test('of numbers beyond 2^53 is read by the hub, whatever the portal makes of them', async () => {

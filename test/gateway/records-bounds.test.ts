@@ -212,14 +212,17 @@ describe('the plan', () => {
       first: 3,
     });
     expect(mixed.plan).toMatchObject({ pushed: { op: '>' }, residual: { op: 'like' } });
-    expect(mixed.plan.scannedRecords).toBe(truthOf('bordeaux:ci_vcub_p').filter((row) => row['nbvelos'] > 5).length);
+    // A first answer of 100 says how many there are; the export has them all.
+    const candidates = truthOf('bordeaux:ci_vcub_p').filter((row) => row['nbvelos'] > 5).length;
+    expect(mixed.plan.scannedRecords).toBe(100 + candidates);
 
     const own = await read('mexico-city:estaciones-de-ecobici', {
       filter: { property: 'capacidad', gt: 20 },
       first: 3,
     });
     expect(own.plan).toMatchObject({ pushed: null, residual: { op: '>' } });
-    expect(own.plan.scannedRecords).toBe(truthOf('mexico-city:estaciones-de-ecobici').length);
+    // Five more to learn the columns from.
+    expect(own.plan.scannedRecords).toBe(5 + truthOf('mexico-city:estaciones-de-ecobici').length);
   });
 
   test('the same question pushed and not pushed has the same answer', async () => {

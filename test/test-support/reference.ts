@@ -158,7 +158,7 @@ function isLike(text: string, pattern: string): boolean {
   let isEscaped = false;
   for (const character of pattern) {
     if (isEscaped || !'%_\\'.includes(character)) {
-      source += character.replaceAll(/[\\^$.*+?()[\]{}|/-]/gu, '\\$&');
+      source += character.replaceAll(/[\\^$.*+?()[\]{}|/]/gu, '\\$&');
       isEscaped = false;
     } else if (character === '\\') isEscaped = true;
     else source += character === '%' ? '[^]*' : '[^]';

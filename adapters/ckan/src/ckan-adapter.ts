@@ -359,6 +359,8 @@ export function createCkanAdapter(
     const parseJson = (text: string): unknown => parseJsonLossless(text, { decimals });
     const cache = request.fresh === true ? 'none' : 'records';
     const page = await ask('datastore_search', 'rows', body, cache, call, parseRowPage, parseJson);
+    call.trace.pages += 1;
+    call.trace.records += page.rows.length;
     if (page.rows.length > request.limit) throw malformed('datastore_search: more rows than asked for');
     return page;
   };
@@ -381,9 +383,9 @@ export function createCkanAdapter(
       throw malformed('datastore_search: the columns have changed');
   };
 
-  const describe = (dataset: Dataset, call: Call): Promise<readonly Queryable[] | null> => {
-    if (dataset.recordsState === 'none') return Promise.resolve(null);
-    return ask<readonly Queryable[] | null>(
+  const describe = async (dataset: Dataset, call: Call): Promise<readonly Queryable[] | null> => {
+    if (dataset.recordsState === 'none') return null;
+    const sample = await ask<{ readonly columns: readonly Queryable[]; readonly rows: number } | null>(
       'datastore_search',
       'columns',
       { resource_id: tableOf(dataset), sort: '_id asc', limit: SAMPLE_ROWS, offset: 0, include_total: true },
@@ -391,7 +393,7 @@ export function createCkanAdapter(
       call,
       (result, answer) => {
         const { fields, rows } = parseRowPage(result, answer);
-        return toQueryables(fields, rows, mapping);
+        return { columns: toQueryables(fields, rows, mapping), rows: rows.length };
       },
       parseJsonLossless,
       (code) => {
@@ -400,6 +402,10 @@ export function createCkanAdapter(
         throw refused(code);
       },
     );
+    if (sample === null) return null;
+    call.trace.pages += 1;
+    call.trace.records += sample.rows;
+    return sample.columns;
   };
 
   const capability = (dataset: Dataset): RecordCapability => {

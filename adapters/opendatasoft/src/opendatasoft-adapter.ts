@@ -365,7 +365,7 @@ export function createOpendatasoftAdapter(
     call.trace.portalQueries.push(`${decodeURIComponent(path)}?${query}`);
   };
 
-  const readRecords = (
+  const readRecords = async (
     dataset: Dataset,
     search: Search,
     cache: HttpRequest['cache'],
@@ -374,7 +374,7 @@ export function createOpendatasoftAdapter(
     const path = recordsPath(dataset, '/records');
     const full = [...search, ...common];
     note(path, full, call);
-    return http.read(
+    const page = await http.read(
       { method: 'GET', path, search: full, cache },
       (answer) => {
         const page = readRecordPage(readPayload(answer, 'records'), source);
@@ -383,6 +383,9 @@ export function createOpendatasoftAdapter(
       },
       call,
     );
+    call.trace.pages += 1;
+    call.trace.records += page.items.length;
+    return page;
   };
 
   const toOrder = (orderBy: string): Search => (orderBy === '' ? [] : [['order_by', orderBy]]);
@@ -429,16 +432,37 @@ export function createOpendatasoftAdapter(
     return encodedLength(select) <= DIALECT_LIMITS.orderBy ? [['select', select]] : [];
   };
 
-  /** Holds rows against the unique order they were asked in: what stands out of it, or twice, may hide others. */
-  const inUniqueOrder = (toRecord: (row: Json) => HubRecord, property: string | null): ((row: Json) => HubRecord) => {
+  /**
+   * Holds rows against the unique order they were asked in, and against where it was asked to begin: what stands out of
+   * it, or twice, may hide others.
+   */
+  const inUniqueOrder = (
+    toRecord: (row: Json) => HubRecord,
+    property: string | null,
+    after: string | null,
+  ): ((row: Json) => HubRecord) => {
     if (property === null) return toRecord;
-    let last: number | bigint | null = null;
+    let last: number | bigint | null = after === null ? null : Number(after);
     return (row) => {
       const record = toRecord(row);
       const value = record.values[property];
       if ((typeof value !== 'number' && typeof value !== 'bigint') || (last !== null && value <= last))
         throw fail('SOURCE_MALFORMED', 'The source sent records out of the order of the value it declares unique.');
       last = value;
+      return record;
+    };
+  };
+
+  /** The same in another order, where every value has to be kept. */
+  const withoutRepeats = (toRecord: (row: Json) => HubRecord, property: string | null): ((row: Json) => HubRecord) => {
+    if (property === null) return toRecord;
+    const seen = new Set<unknown>();
+    return (row) => {
+      const record = toRecord(row);
+      const value = record.values[property] ?? null;
+      if (value === null || seen.has(value))
+        throw fail('SOURCE_MALFORMED', 'The source sent records that share the value it declares unique.');
+      seen.add(value);
       return record;
     };
   };
@@ -507,7 +531,9 @@ export function createOpendatasoftAdapter(
         call,
       );
       if (items.length > limit) throw fail('SOURCE_MALFORMED', 'The source sent more records than were asked for.');
-      const rows = items.slice(0, fetch.limit).map(createRecordMapper(dataset, timeZone, { ...WHOLE_RECORDS, areWhole }));
+      const rows = items
+        .slice(0, fetch.limit)
+        .map(createRecordMapper(dataset, timeZone, { ...WHOLE_RECORDS, areWhole }));
       if (uniqueProperty !== null) {
         const values = new Set(rows.map(({ values: own }) => own[uniqueProperty] ?? null));
         if (values.size < rows.length || values.has(null))
@@ -516,8 +542,11 @@ export function createOpendatasoftAdapter(
       return { records: rows, total };
     },
 
-    async *scan(dataset, ask, call) {
+    async *scan(dataset, asked, call) {
       const profile = profileOf(dataset);
+      // Where a number tells records apart, only its order shows a record that comes twice, in constant memory.
+      const ask: RecordScan =
+        profile.uniqueProperty === null ? asked : { ...asked, order: asked.order ?? [], ids: true };
       const { dialect, declared } = profile;
       const { where, rest } = fitWhere(behind(ask, profile), dialect);
       const isWanted = createPredicate(rest);
@@ -530,18 +559,20 @@ export function createOpendatasoftAdapter(
       );
       if (first.items.length > Math.min(PAGE_SIZE, first.total)) throw incomplete();
       const areUnique = profile.uniqueProperty !== null && ask.order?.length === 0;
-      const toRecord = inUniqueOrder(
-        createRecordMapper(dataset, timeZone, { ...ask, areUnique, areWhole }),
-        areUnique && ask.ids ? profile.uniqueProperty : null,
-      );
+      const toValues = createRecordMapper(dataset, timeZone, { ...ask, areUnique, areWhole });
+      const toRecord = areUnique
+        ? inUniqueOrder(toValues, profile.uniqueProperty, ask.after)
+        : withoutRepeats(toValues, profile.uniqueProperty);
       const select = toSelect(ask, rest, profile);
-      if (first.items.length === first.total) {
+      // A page that is full may have been cut, and the total with it.
+      if (first.items.length === first.total && first.total < PAGE_SIZE) {
         if (first.total > 0) yield first.items.map(toRecord).filter(isWanted);
         return;
       }
       const path = recordsPath(dataset, '/exports/jsonl');
       const search = [...select, ...toFilter(where), ...order, ...common];
       note(path, search, call);
+      call.trace.pages += 1;
       let count = 0;
       for await (const lines of readLines(path, search, call)) {
         for (let start = 0; start < lines.length; start += BATCH_RECORDS) {
@@ -557,6 +588,7 @@ export function createOpendatasoftAdapter(
             if (typeof row['error_code'] === 'string' && !declared.has('error_code'))
               throw toRefusal(200, row, 'records');
             count++;
+            call.trace.records += 1;
             const record = toRecord(unwrapRecord(row));
             if (isWanted(record)) batch.push(record);
           }

@@ -2,7 +2,8 @@ import type { CatalogPage, SourceAdapter } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import { encodeDatasetId } from '@civex/model';
 import type { Dataset } from '@civex/model';
-import type { AggregateResult, RecordDoor, RecordResult } from '@civex/records';
+import type { AggregateResult, RecordDoor, RecordPlanReport, RecordResult } from '@civex/records';
+import { NO_PLAN } from '../aggregate-result.ts';
 import { createCursorSeal, CURSOR_KEY_BYTES } from '../cursor-seal.ts';
 import type { HubServices, LocalSource } from '../context.ts';
 
@@ -141,6 +142,16 @@ export function createFakeSource(source: string, count: number, overrides: Parti
   return fake;
 }
 
+const PLAN: RecordPlanReport = {
+  ...NO_PLAN,
+  strategy: 'SCAN',
+  notPushed: [{ part: { page: { offset: 0, first: 1 } }, reason: 'NO_ORDER', text: 'No order.' }],
+  requests: 1,
+  pages: 1,
+  scannedRecords: 1,
+  portalQuery: ['q'],
+};
+
 const ANSWER: RecordResult = {
   records: [{ record: { id: '1', values: { n: 3 } }, geometry: null, cursor: 'c' }],
   hasNextPage: false,
@@ -148,13 +159,13 @@ const ANSWER: RecordResult = {
   totalCount: 1,
   totalIsExact: true,
   duplicates: 0,
-  plan: { pushed: null, residual: null, requests: 1, scannedRecords: 1, portalQuery: ['q'] },
+  plan: PLAN,
 };
 
 const GROUPS: AggregateResult = {
   groups: [{ key: { n: null }, measures: { count: 1, sum: '9007199254740993' } }],
   truncated: false,
-  plan: { pushed: null, residual: null, requests: 1, scannedRecords: 1, portalQuery: ['q'] },
+  plan: PLAN,
 };
 
 export function createFakeServices(

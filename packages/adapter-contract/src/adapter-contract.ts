@@ -1,6 +1,6 @@
 import type { HubError } from '@civex/errors';
 import type { Dataset, HubRecord, Queryable, RecordValue } from '@civex/model';
-import type { Fidelity, GroupKey, Predicate, RecordFilter, SortKey } from '@civex/query';
+import type { Doubt, Fidelity, GroupKey, Predicate, RecordFilter, SortKey } from '@civex/query';
 
 /**
  * What happened at the portal for one part of one answer. Written by the outbound client, read by whoever builds the
@@ -17,6 +17,10 @@ export interface CallTrace {
   fetchedAtEpochMs: number | null;
   /** What the portal was asked for records, in its own words, `path?query` decoded. */
   portalQueries: string[];
+  /** Records in what the portal answered, those included that the adapter only looked at. Counted by the adapter. */
+  records: number;
+  /** Answers that could hold records; a bulk export is one. Counted by the adapter. */
+  pages: number;
 }
 
 /** What one call may use. Holds no token: an adapter never learns who the caller is. */
@@ -102,6 +106,8 @@ export interface RecordCapability {
    * case, collation, zone and number text included. `inexact`: may return extra rows, never fewer. `none`: not pushed.
    */
   grade(predicate: Predicate): Fidelity | 'none';
+  /** Why a predicate is not graded `exact`, for people; null when there is nothing particular to say. No portal text. */
+  explain?: ((predicate: Predicate) => Doubt | null) | undefined;
   /** Which connectives the portal's dialect can spell, with three-valued logic for `exact`. */
   readonly connectives: { readonly and: boolean; readonly or: boolean; readonly not: boolean };
   /** True when the portal sorts by this property as the hub does: by value, nulls last in both directions. */

@@ -4,12 +4,14 @@ import { catalogChecks } from './catalog-checks.ts';
 import type { ContractCheck, ContractHarness, Need } from './contract-check.ts';
 import { hasGraded, lawChecks } from './law-checks.ts';
 import { hasWindow, recordChecks } from './record-checks.ts';
+import { hasScanOrder, scanChecks } from './scan-checks.ts';
 
 /** Everything an adapter does, as data: the same list runs against real adapters and against broken ones. */
 export const adapterContract: readonly ContractCheck[] = [
   ...catalogChecks,
   ...abortChecks,
   ...recordChecks,
+  ...scanChecks,
   ...lawChecks,
   ...aggregateChecks,
 ];
@@ -25,6 +27,9 @@ async function has(need: Need, harness: ContractHarness): Promise<boolean> {
     case 'exact':
     case 'inexact':
       return hasGraded(harness, need);
+    case 'ordered':
+    case 'resumable':
+      return hasScanOrder(harness, need);
     case 'aggregate':
       return hasAggregate(harness);
     case 'stop':

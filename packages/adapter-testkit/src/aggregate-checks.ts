@@ -120,11 +120,9 @@ function asksOf(table: Table, { keys, measures }: Claims): readonly AggregateFet
     const before = keys[index];
     return before === undefined || before.property === key.property ? [] : [[before, key]];
   });
-  const chunks = [
-    ...Array.from({ length: Math.ceil(measures.length / MOST_MEASURES) }, (_, index) =>
-      measures.slice(index * MOST_MEASURES, (index + 1) * MOST_MEASURES),
-    ),
-  ];
+  const chunks = Array.from({ length: Math.ceil(measures.length / MOST_MEASURES) }, (_, index) =>
+    measures.slice(index * MOST_MEASURES, (index + 1) * MOST_MEASURES),
+  );
   const filters = filtersOf(table);
   return [[], ...keys.map((key) => [key]), ...pairs].flatMap((groupBy, place) => {
     const filter = filters[place % filters.length] ?? null;

@@ -40,9 +40,21 @@ export interface ContractHarness extends AsyncDisposable {
 
 /**
  * `records`: the facet. `window`: a dataset with an order of its own. `sort`: a property it sorts exactly. `exact` and
- * `inexact`: a predicate of that grade. `aggregate`: a source that aggregates. The others are portal controls.
+ * `inexact`: a predicate of that grade. `ordered` and `resumable`: a dataset whose scans keep an order, or begin behind a
+ * record. `aggregate`: a source that aggregates. The others are portal controls.
  */
-export type Need = 'records' | 'window' | 'sort' | 'exact' | 'inexact' | 'aggregate' | 'stop' | 'hang' | 'requestCount';
+export type Need =
+  | 'records'
+  | 'window'
+  | 'sort'
+  | 'exact'
+  | 'inexact'
+  | 'ordered'
+  | 'resumable'
+  | 'aggregate'
+  | 'stop'
+  | 'hang'
+  | 'requestCount';
 
 export interface ContractCheck {
   /** A sentence about what an adapter does. */

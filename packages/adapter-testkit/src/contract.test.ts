@@ -103,6 +103,9 @@ const SORTED = 'sorted windows are in the order of the hub, nulls last in both d
 const SAME_ID = 'a record has the same id in a scan and in a window';
 const EXACT = 'an exact filter means what the hub means by it';
 const INEXACT = 'an inexact filter may return more records and never fewer';
+const SCAN_ORDER = 'a scan in an order is complete and in that order, nulls last in both directions';
+const RESUMED = 'a scan that begins behind a record holds exactly what follows it in the order of the source';
+const SOME_VALUES = 'a scan of some properties has their values';
 const PUSHDOWN = 'pushdown changes the cost of a question, never its answer';
 const before = (method: string): string => `${method} rejects when its call was aborted before`;
 const hanging = (method: string): string => `${method} rejects when its call is aborted while the portal hangs`;
@@ -305,6 +308,7 @@ const broken: readonly (readonly [string, Break, string])[] = [
       const scans = new WeakMap<RecordsFacet, number>();
       return records((right) => ({
         async *scan(dataset, ask, call) {
+          if (ask.order !== null) return yield* right.scan(dataset, ask, call);
           const round = (scans.get(right) ?? 0) + 1;
           scans.set(right, round);
           for await (const batch of right.scan(dataset, ask, call))
@@ -487,6 +491,47 @@ const broken: readonly (readonly [string, Break, string])[] = [
     })),
     hanging('fetchWindow'),
   ],
+  [
+    'sorts scans in ascending order only',
+    records((right) => ({
+      scan: (dataset, ask, call) =>
+        right.scan(
+          dataset,
+          { ...ask, order: ask.order?.map((key) => ({ ...key, direction: 'ASC' as const })) ?? null },
+          call,
+        ),
+    })),
+    SCAN_ORDER,
+  ],
+  [
+    'begins a scan with the record it is to begin behind',
+    records((right) => ({
+      async *scan(dataset, ask, call) {
+        if (ask.after === null) return yield* right.scan(dataset, ask, call);
+        const all: HubRecord[] = [];
+        for await (const batch of right.scan(dataset, { ...ask, after: null }, call)) all.push(...batch);
+        yield all.slice(all.findIndex(({ id }) => id === ask.after));
+      },
+    })),
+    RESUMED,
+  ],
+  [
+    'begins again from the start',
+    records((right) => ({ scan: (dataset, ask, call) => right.scan(dataset, { ...ask, after: null }, call) })),
+    RESUMED,
+  ],
+  [
+    'leaves a wanted value out of a scan that carries ids',
+    records((right) => ({
+      async *scan(dataset, ask, call) {
+        for await (const batch of right.scan(dataset, ask, call))
+          yield ask.properties === null || !ask.ids
+            ? batch
+            : batch.map(({ id, values }) => ({ id, values: { ...values, [ask.properties?.[0] ?? '']: null } }));
+      },
+    })),
+    SOME_VALUES,
+  ],
   ...brokenAggregates,
 ];
 
@@ -500,8 +545,18 @@ describe('the contract catches an adapter that', () => {
     expect(failed).toEqual([caughtBy]);
   });
 
-  test('every check is proven by at least one of these', () => {
-    expect(new Set(broken.map(([, , title]) => title))).toEqual(new Set(adapterContract.map(({ title }) => title)));
+  test('every check is proven by at least one of these', ({ task }) => {
+    const proven = new Set(broken.map(([, , title]) => title));
+    expect(proven).toEqual(new Set(adapterContract.map(({ title }) => title)));
+    task.meta.figures = [
+      {
+        point: 6,
+        what: `checks of the contract suite, each proven by a broken adapter that fails it and only it (${broken.length} broken adapters)`,
+        value: proven.size,
+        target: '25',
+        isMet: proven.size >= 25,
+      },
+    ];
   });
 });
 
@@ -531,6 +586,8 @@ describe('the runner', () => {
     ['sort', { sortsExactly: () => false }],
     ['exact', { grade: () => 'inexact' as const }],
     ['inexact', { grade: () => 'exact' as const }],
+    ['ordered', { scanOrder: 'none' as const }],
+    ['resumable', { scanOrder: 'ordered' as const }],
     ['aggregate', { aggregates: undefined }],
   ])('names %s where no dataset has it', async (need, change) => {
     const harness = createMemoryHarness(

@@ -84,6 +84,25 @@ export const COMMANDS: readonly CommandSpec[] = [
     ],
   },
   {
+    name: 'explain',
+    summary: 'run one GraphQL query and print what each portal was asked, what was left to the hub, and why',
+    operands: [{ name: 'QUERY', help: 'a file, or the query itself when it contains a brace', required: true }],
+    options: [
+      CONFIG,
+      { name: 'url', value: 'ADDRESS', help: 'a hub that is running already' },
+      { name: 'variables', value: 'JSON', help: 'the variables, a JSON object' },
+      { name: 'json', value: null, help: 'print the plans and the answer as JSON' },
+    ],
+    details: [
+      'For each part of the answer that reads records: who filtered, ordered and cut; requests, pages and records read;',
+      'the words the portal was asked in. The query is really run. Exit code 1 when the answer contains errors.',
+    ],
+    examples: [
+      'npm run civex -- explain \'{ dataset(id: "bordeaux:ci_vcub_p") { records(first: 3, cql: "nbvelos > 5") { totalCount } } }\'',
+      'npm run civex -- explain question.graphql --url http://127.0.0.1:4000 --json',
+    ],
+  },
+  {
     name: 'config check',
     summary: 'say everything that is wrong with a configuration, without starting anything',
     operands: [{ name: 'FILE', help: 'default: hub.yaml', required: false }],

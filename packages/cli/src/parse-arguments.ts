@@ -40,7 +40,7 @@ function findCommand(words: readonly string[]): { readonly command: CommandSpec;
 }
 
 /**
- * Reads the command line. Options may stand before or after operands; `--` ends them; each may be given once.
+ * Reads the command line. A switch that is given is the empty text. Options may stand before or after operands; `--` ends them; each may be given once.
  *
  * @throws CommandFailure with exit code 2 and what to type instead.
  */
@@ -84,9 +84,15 @@ export function parseArguments(argv: readonly string[]): Invocation {
         command.name,
       );
     }
+    if (spec.value === null) {
+      if (value !== undefined) return refuse(`--${name} takes no value.`, command.name);
+      if (Object.hasOwn(options, name)) return refuse(`--${name} is given twice.`, command.name);
+      options[name] = '';
+      continue;
+    }
     // Without this, `--config --port 1` would open a file called "--port".
     const isMissing = value === undefined || value === '' || (!inlineValue && value.startsWith('-'));
-    if (isMissing) return refuse(`--${name} needs a value: --${name} ${spec.value ?? ''}.`, command.name);
+    if (isMissing) return refuse(`--${name} needs a value: --${name} ${spec.value}.`, command.name);
     if (Object.hasOwn(options, name)) return refuse(`--${name} is given twice.`, command.name);
     options[name] = value;
   }

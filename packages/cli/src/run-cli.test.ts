@@ -337,6 +337,80 @@ describe('sources', () => {
   });
 });
 
+describe('explain', () => {
+  const plan = {
+    strategy: 'SCAN',
+    pushed: { op: '>', args: [{ property: 'n' }, 5] },
+    residual: null,
+    notPushed: [
+      { part: { sortBy: [{ property: 'nom', direction: 'ASC' }] }, reason: 'SORT_INEXACT', text: 'Not as the hub.' },
+    ],
+    requests: 2,
+    pages: 1,
+    scannedRecords: 1_234,
+    portalQuery: ['/records?where=n > 5'],
+  };
+  const plans = [
+    { path: 'dataset.records', dataset: 'a:b', plan, source: { catalog: 'a', status: 'OK', error: null } },
+    {
+      path: 'x.records',
+      dataset: 'c:d',
+      plan: { ...plan, strategy: null, portalQuery: null },
+      source: {
+        catalog: 'c',
+        status: 'FAILED',
+        error: { code: 'SOURCE_TIMEOUT', message: 'The source did not answer in time.' },
+      },
+    },
+  ];
+
+  test('prints for each part what was asked, what was left, and why', async () => {
+    const world = createTestWorld({ plans });
+    expect(await runCli(['explain', '{ a }'], world)).toBe(0);
+    expect(world.out.join('\n').split('\n')).toEqual([
+      'a:b  (dataset.records)',
+      '  source      a OK',
+      '  strategy    SCAN: the hub read the candidates, and filtered, ordered and cut what was left to it',
+      '  pushed      {"op":">","args":[{"property":"n"},5]}',
+      '  left to hub nothing',
+      '    because   SORT_INEXACT {"sortBy":[{"property":"nom","direction":"ASC"}]}: Not as the hub.',
+      '  portal      2 requests, 1 page, 1,234 records read',
+      '    asked     /records?where=n > 5',
+      '',
+      'c:d  (x.records)',
+      '  source      c FAILED: SOURCE_TIMEOUT The source did not answer in time.',
+      '  strategy    none: the source failed',
+      '  pushed      {"op":">","args":[{"property":"n"},5]}',
+      '  left to hub nothing',
+      '    because   SORT_INEXACT {"sortBy":[{"property":"nom","direction":"ASC"}]}: Not as the hub.',
+      '  portal      2 requests, 1 page, 1,234 records read',
+      '    asked     not shown',
+    ]);
+  });
+
+  test('runs the explained question, as JSON too, at a running hub too', async () => {
+    const world = createTestWorld({ plans: plans.slice(0, 1) });
+    expect(await runCli(['explain', '{ a }', '--json', '--variables', '{"v": 1}'], world)).toBe(0);
+    expect(JSON.parse(world.out.join('\n'))).toEqual({
+      plans: plans.slice(0, 1),
+      data: { query: 'explained { a }', variables: { v: 1 } },
+    });
+    const remote = createTestWorld({ answer: { data: {} } });
+    expect(await runCli(['explain', '{ a }', '--url', 'http://a.example'], remote)).toBe(0);
+    expect(remote.posted).toEqual([{ url: 'http://a.example/graphql', body: { query: 'explained { a }' } }]);
+    expect(remote.out.join()).toContain('This question reads no records');
+  });
+
+  test('ends with 1 when the answer has errors, which are printed, or when there is no question', async () => {
+    const world = createTestWorld({ answer: { data: null, errors: [{ message: 'no' }] } });
+    expect(await runCli(['explain', '{ a }'], world)).toBe(1);
+    expect(world.err.join()).toContain('"message": "no"');
+    const none = createTestWorld({ files: { q: 'no question' } });
+    expect(await runCli(['explain', 'q'], none)).toBe(1);
+    expect(none.err.join()).toContain('INPUT_INVALID: query: no question.');
+  });
+});
+
 describe('query', () => {
   test('a text with a brace is the query, anything else a file', async () => {
     const world = createTestWorld({ files: { 'q.graphql': 'query { viewer }' } });

@@ -4,6 +4,7 @@ import { isHubError } from '@civex/errors';
 import { suggestName } from '@civex/query';
 import { COMMANDS, formatCommandHelp, formatHelp } from './commands.ts';
 import { describeHub, describeSources } from './describe-hub.ts';
+import { describePlans } from './describe-plans.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { formatTable } from './format-table.ts';
 import type { Invocation } from './parse-arguments.ts';
@@ -206,13 +207,19 @@ function parseEndpoint(text: string): string {
   return url.href;
 }
 
-async function runQuery({ operands, options }: Run, world: World): Promise<number> {
+interface Asked {
+  readonly result: Readonly<Record<string, unknown>>;
+  readonly exit: number;
+}
+
+/** Runs the query of a command line, as `prepareQuery` makes it, at a hub that is running or at one of its own. */
+async function ask({ operands, options }: Run, world: World, prepareQuery: (query: string) => string): Promise<Asked> {
   const [operand = ''] = operands;
   if (options['url'] !== undefined && options['config'] !== undefined)
     throw new CommandFailure(EXIT.usage, 'Give --url or --config, not both.');
   const variables = parseVariables(options['variables']);
   const endpoint = options['url'] === undefined ? null : parseEndpoint(options['url']);
-  const query = operand.includes('{') ? operand : await readTextFile(operand, world);
+  const query = prepareQuery(operand.includes('{') ? operand : await readTextFile(operand, world));
   let result: unknown;
   if (endpoint === null) result = await withHub(options['config'], world, (hub) => hub.execute(query, variables));
   else {
@@ -224,8 +231,27 @@ async function runQuery({ operands, options }: Run, world: World): Promise<numbe
   }
   if (!isObject(result) || !('data' in result || 'errors' in result))
     throw new CommandFailure(EXIT.failed, 'What answers at that address is not a Civex hub.');
+  return { result, exit: result['errors'] === undefined ? EXIT.ok : EXIT.failed };
+}
+
+async function runQuery(invocation: Run, world: World): Promise<number> {
+  const { result, exit } = await ask(invocation, world, (query) => query);
   world.print(JSON.stringify(result, null, 2));
-  return result['errors'] === undefined ? EXIT.ok : EXIT.failed;
+  return exit;
+}
+
+async function explain(invocation: Run, world: World): Promise<number> {
+  const gateway = await world.loadGateway();
+  const { result, exit } = await ask(invocation, world, (query) => gateway.explainQuery(query));
+  const { parts, answer } = gateway.collectPlans(result['data']);
+  const { errors } = result;
+  if (invocation.options['json'] !== undefined)
+    world.print(JSON.stringify({ plans: parts, data: answer, ...(errors === undefined ? {} : { errors }) }, null, 2));
+  else {
+    world.print(describePlans(parts, world.colours).join('\n'));
+    if (errors !== undefined) world.report(JSON.stringify(errors, null, 2));
+  }
+  return exit;
 }
 
 async function checkConfig({ operands }: Run, world: World): Promise<number> {
@@ -262,6 +288,7 @@ const RUNNERS: Readonly<Record<string, (invocation: Run, world: World) => Promis
   'serve-source': serveSource,
   sources: listSources,
   query: runQuery,
+  explain,
   'config check': checkConfig,
 };
 

@@ -1,7 +1,8 @@
 import * as z from 'zod';
+import { HubError } from '@civex/errors';
 import type { HubConfig } from '@civex/config';
 import { diffSources } from '@civex/config';
-import type { GatewayModule, Hub, Sandbox, ServeOptions, SourceState, World } from './world.ts';
+import type { ExplainedPart, GatewayModule, Hub, Sandbox, ServeOptions, SourceState, World } from './world.ts';
 
 export interface TestWorld extends World {
   readonly out: string[];
@@ -25,6 +26,7 @@ export interface TestWorldOptions {
   readonly startError?: NodeJS.ErrnoException;
   readonly states?: readonly SourceState[];
   readonly answer?: unknown;
+  readonly plans?: readonly ExplainedPart[];
   readonly canWatch?: boolean;
   /** What `close()` of a hub waits for. */
   readonly closing?: Promise<void>;
@@ -103,6 +105,11 @@ export function createTestWorld(options: TestWorldOptions = {}): TestWorld {
   const gateway: GatewayModule = {
     adapterOptionSchemas: { ckan: z.strictObject({}), opendatasoft: z.strictObject({}) },
     EXAMPLE_QUESTIONS: questions,
+    explainQuery(query) {
+      if (!query.includes('{')) throw new HubError('INPUT_INVALID', 'query: no question.');
+      return `explained ${query}`;
+    },
+    collectPlans: (answer) => ({ parts: options.plans ?? [], answer }),
     startHub,
     startSourceServer: startHub,
   };

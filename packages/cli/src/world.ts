@@ -4,8 +4,31 @@ import type { HubConfig, SourcesDiff } from '@civex/config';
 export interface GatewayModule {
   readonly adapterOptionSchemas: Parameters<typeof import('@civex/config').parseHubConfig>[1]['adapters'];
   readonly EXAMPLE_QUESTIONS: readonly { readonly title: string; readonly query: string }[];
+  /** The question with the plans of its parts. @throws HubError `INPUT_INVALID` */
+  explainQuery(query: string): string;
+  collectPlans(answer: unknown): { readonly parts: readonly ExplainedPart[]; readonly answer: unknown };
   startHub(options: ServeOptions): Promise<Hub>;
   startSourceServer(options: ServeOptions & { readonly source: string }): Promise<Server>;
+}
+
+export interface ExplainedPart {
+  readonly path: string;
+  readonly dataset: string;
+  readonly plan: {
+    readonly strategy: string | null;
+    readonly pushed: unknown;
+    readonly residual: unknown;
+    readonly notPushed: readonly { readonly part: unknown; readonly reason: string; readonly text: string }[];
+    readonly requests: number;
+    readonly pages: number;
+    readonly scannedRecords: number;
+    readonly portalQuery: readonly string[] | null;
+  };
+  readonly source: {
+    readonly catalog: string;
+    readonly status: string;
+    readonly error: { readonly code: string; readonly message: string } | null;
+  };
 }
 
 export interface ServeOptions {

@@ -10,7 +10,8 @@ function foldCase(text: string): string {
 }
 
 /** Blocks of combining diacritical marks. Vowel signs of other scripts are letters and stay. */
-const MARKS = /(?:[\u{300}-\u{36F}]|[\u{1AB0}-\u{1AFF}]|[\u{1DC0}-\u{1DFF}]|[\u{20D0}-\u{20FF}]|[\u{FE20}-\u{FE2F}])+/gu;
+const MARKS =
+  /(?:[\u{300}-\u{36F}]|[\u{1AB0}-\u{1AFF}]|[\u{1DC0}-\u{1DFF}]|[\u{20D0}-\u{20FF}]|[\u{FE20}-\u{FE2F}])+/gu;
 
 const foldAccents = (text: string): string => text.normalize('NFD').replaceAll(MARKS, '').normalize('NFC');
 

@@ -3,8 +3,8 @@ import * as fc from 'fast-check';
 import { createPredicate, evaluateFilter } from './evaluate.ts';
 import type { Fidelity, Predicate, RecordFilter } from './filter.ts';
 import { foldOf, isPredicate, toCql2Json } from './filter.ts';
-import type { PushdownGrades } from './plan.ts';
-import { splitFilter } from './plan.ts';
+import type { NotPushedReason, PushdownGrades } from './plan.ts';
+import { explainSplit, splitFilter } from './plan.ts';
 import { filters, records } from './test-support/arbitraries.ts';
 
 /** A number from 0 to 96 that depends on the text alone. */
@@ -83,6 +83,40 @@ describe('splitFilter', () => {
       }),
       { seed: 63, numRuns: 200 },
     );
+  });
+
+  test('every part that is left to the hub has a reason, and nothing else has', () => {
+    fc.assert(
+      fc.property(filters, capabilities, (filter, can) => {
+        const { residual } = splitFilter(filter, can);
+        const reasons = explainSplit(filter, can);
+        expect(reasons.length === 0).toBe(residual === null);
+        const told = new Set(reasons.flatMap(({ part }) => predicatesOf(part)).map((part) => keyOf(part)));
+        // What the source decides alone may stay for the sake of what it does not.
+        for (const predicate of predicatesOf(residual))
+          if (foldOf(predicate) !== null || can.grade(predicate) !== 'exact')
+            expect(told.has(keyOf(predicate)), keyOf(predicate)).toBe(true);
+      }),
+      { seed: 65, numRuns: 2_000 },
+    );
+  });
+
+  test.each<[NotPushedReason, RecordFilter, Partial<PushdownGrades>]>([
+    ['SOURCE_CANNOT', { op: '=', property: 'x', type: 'STRING', value: 'none' }, {}],
+    ['INEXACT', { op: '=', property: 'x', type: 'STRING', value: 'inexact' }, {}],
+    ['FOLDED', { op: '=', property: 'x', type: 'STRING', value: 'exact', fold: 'case' }, {}],
+    ['INEXACT_BELOW_NOT', { op: 'not', args: [{ op: '=', property: 'x', type: 'STRING', value: 'inexact' }] }, {}],
+    ['OPERAND', { op: 'not', args: [{ op: '=', property: 'x', type: 'STRING', value: 'none' }] }, {}],
+    ['CONNECTIVE', { op: 'not', args: [{ op: '=', property: 'x', type: 'STRING', value: 'exact' }] }, { connectives: { and: true, or: true, not: false } }], // prettier-ignore
+    ['LOST', { op: '=', property: 'x', type: 'STRING', value: 'none' }, { explain: () => ({ reason: 'LOST', text: 'Caught.' }) }], // prettier-ignore
+    ['UNPROVEN', { op: '=', property: 'x', type: 'STRING', value: 'inexact' }, { explain: () => ({ reason: 'UNPROVEN', text: 'Not shown.' }) }], // prettier-ignore
+  ])('%s is told', (reason, filter, changes) => {
+    const grades: PushdownGrades = {
+      grade: (predicate) => ('value' in predicate ? (predicate.value as Fidelity | 'none') : 'none'),
+      connectives: { and: true, or: true, not: true },
+      ...changes,
+    };
+    expect(explainSplit(filter, grades).at(-1)).toMatchObject({ part: filter, reason });
   });
 
   test('a folded text stays with the hub, whatever the portal claims', () => {

@@ -2,6 +2,7 @@ import type { RecordCapability, RecordBatch, SourceGroup, SourceMeasure } from '
 import type { QueryableType, RecordValue } from '@civex/model';
 import type { Aggregator, BoundAggregate, GroupKey, Measure, MeasurePart } from '@civex/query';
 import { compareValues, createAggregator } from '@civex/query';
+import type { NotPushed } from './explain.ts';
 
 /** What a source is asked so that the hub can put the whole aggregate together from its groups. */
 export interface SourceAggregatePlan {
@@ -30,23 +31,35 @@ function partsOf({ op, property, type }: Measure): readonly SourceMeasure[] | nu
 }
 
 /**
- * Null: the hub reads the records. Decides nothing about the filter, which has to be exact as a whole. Without windows
+ * Declined: the hub reads the records. Decides nothing about the filter, which has to be exact as a whole. Without windows
  * there would be no records to hold the groups against.
  */
 export function planSourceAggregate(
   { groupBy, measures }: BoundAggregate,
   { aggregates, sourceOrder }: RecordCapability,
-): SourceAggregatePlan | null {
-  if (aggregates === undefined || sourceOrder === null) return null;
-  if (!groupBy.every((key) => aggregates.groups(key))) return null;
+): SourceAggregatePlan | { readonly declined: NotPushed } {
+  const cannot = (part: unknown, text: string): { readonly declined: NotPushed } => ({
+    declined: { part, reason: 'SOURCE_CANNOT', text },
+  });
+  if (aggregates === undefined || sourceOrder === null)
+    return cannot({ aggregate: true }, 'The source makes no groups that can be held against its records.');
+  const key = groupBy.find((one) => !aggregates.groups(one));
+  if (key !== undefined) {
+    const { property, every, timeZone } = key;
+    return cannot(
+      { groupBy: { property, every, timeZone } },
+      `The source does not tell the values of "${property}" apart as the hub does.`,
+    );
+  }
   const asked = new Map<string, SourceMeasure>();
   for (const measure of measures) {
+    const { op, property } = measure;
     const parts = partsOf(measure);
-    if (parts === null) return null;
+    if (parts === null || !parts.every((part) => aggregates.measures(part)))
+      return cannot({ measure: { op, property } }, `The source does not reckon ${op} of "${property ?? ''}" exactly.`);
     for (const part of parts) asked.set(toKey(part), part);
   }
-  const list = [...asked.values()];
-  return list.every((measure) => aggregates.measures(measure)) ? { measures: list } : null;
+  return { measures: [...asked.values()] };
 }
 
 const isCount = (value: RecordValue | undefined): value is number =>

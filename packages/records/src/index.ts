@@ -7,6 +7,7 @@ export type {
   RecordRequest,
   RecordResult,
 } from './record-door.ts';
+export type { NotPushed, Strategy } from './explain.ts';
 export type { AggregateRequest, AggregateResult } from './read-aggregate.ts';
 export type { RecordStream, StreamRequest } from './open-stream.ts';
 export { planRecords } from './plan-records.ts';

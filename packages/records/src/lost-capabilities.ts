@@ -45,17 +45,29 @@ export function createLostCapabilities(
   };
 }
 
+/** What a source may be relied on for, and what it was caught at. */
+export interface TrustedCapability extends RecordCapability {
+  readonly isSortLost?: boolean;
+  readonly isAggregateLost?: boolean;
+}
+
 /** The capability without what the source was caught at. */
-export function withoutLost(capability: RecordCapability, lost: ReadonlySet<LostOp>): RecordCapability {
+export function withoutLost(capability: RecordCapability, lost: ReadonlySet<LostOp>): TrustedCapability {
   if (lost.size === 0) return capability;
   return {
     grade: (predicate) => (lost.has(predicate.op) ? 'none' : capability.grade(predicate)),
     connectives: capability.connectives,
+    explain: (predicate) =>
+      lost.has(predicate.op)
+        ? { reason: 'LOST', text: `The source was caught not deciding ${predicate.op} as it was asked.` }
+        : (capability.explain?.(predicate) ?? null),
+    isSortLost: lost.has('sort'),
     sortsExactly: (property) => !lost.has('sort') && capability.sortsExactly(property),
     sourceOrder: capability.sourceOrder,
     maxPageSize: capability.maxPageSize,
     maxWindow: capability.maxWindow,
     scanOrder: capability.scanOrder,
+    isAggregateLost: lost.has('aggregate'),
     ...(capability.aggregates !== undefined && !lost.has('aggregate') && { aggregates: capability.aggregates }),
   };
 }

@@ -5,6 +5,7 @@ import type { RecordFilter, SortInput, SortKey } from '@civex/query';
 import { bindSort, splitFilter } from '@civex/query';
 import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
 import { bindProperties, bindQuestion, factsOf } from './bind-question.ts';
+import { createCostMeter } from './cost-meter.ts';
 import { LostCapability } from './lost-capabilities.ts';
 import { readMatches } from './read-matches.ts';
 import { readScan } from './read-scan.ts';
@@ -102,10 +103,7 @@ export async function openStream(
   const geometryColumns = (request.geometry ? question.queryables : columns)
     .filter(({ type }) => type === 'GEOMETRY')
     .map(({ name }) => name);
-  let scannedRecords = 0;
-  const onRows = (count: number): void => {
-    scannedRecords += count;
-  };
+  const measureCost = createCostMeter(call.trace);
 
   const open = async (capability: RecordCapability): Promise<Opened> => {
     const { by, order } = chooseOrder(request, question, sort, capability);
@@ -122,7 +120,6 @@ export async function openStream(
           advice:
             'add a condition the source can decide, or leave out sortBy: the source does not sort by these properties itself.',
           recheck: createRecheck(split.pushed, capability),
-          onRows,
         },
         call,
       );
@@ -143,7 +140,6 @@ export async function openStream(
         after: request.after,
         properties: [...new Set([...columns.map(({ name }) => name), ...geometryColumns])],
         ids: isResumable,
-        onRows,
       },
       call,
     );
@@ -169,5 +165,12 @@ export async function openStream(
       await rest.return(undefined);
     }
   }
-  return { columns, geometryColumns, isResumable, split, scannedRecords: () => scannedRecords, batches: batches() };
+  return {
+    columns,
+    geometryColumns,
+    isResumable,
+    split,
+    scannedRecords: () => measureCost().scannedRecords,
+    batches: batches(),
+  };
 }

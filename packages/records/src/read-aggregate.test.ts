@@ -71,9 +71,12 @@ describe('what is asked', () => {
     expect(groups).toEqual(EXPECTED);
     expect(truncated).toBe(false);
     expect(plan).toEqual({
+      strategy: 'SOURCE_AGGREGATE',
+      notPushed: [],
       pushed: null,
       residual: null,
       requests: 2,
+      pages: 1,
       scannedRecords: 100,
       portalQuery: ['window 0 100', 'groups 1'],
     });

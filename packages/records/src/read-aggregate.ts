@@ -1,10 +1,14 @@
-import type { Call, RecordCapability } from '@civex/adapter-contract';
+import type { Call } from '@civex/adapter-contract';
 import { HubError, isHubError } from '@civex/errors';
 import type { AggregateInput, AggregateOutcome, BoundAggregate, RecordFilter } from '@civex/query';
 import { bindAggregate, createAggregator, splitFilter, toCql2Json } from '@civex/query';
 import { judgeSourceGroups, planSourceAggregate } from './aggregate-source.ts';
 import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
 import { bindQuestion, factsOf } from './bind-question.ts';
+import { createCostMeter } from './cost-meter.ts';
+import type { NotPushed, Strategy } from './explain.ts';
+import { explainFilter } from './explain.ts';
+import type { TrustedCapability } from './lost-capabilities.ts';
 import { LostCapability } from './lost-capabilities.ts';
 import { readMatches } from './read-matches.ts';
 import { createRecheck, opsOf } from './recheck.ts';
@@ -31,13 +35,22 @@ interface Ask {
   readonly question: BoundQuestion;
   readonly aggregate: BoundAggregate;
   readonly first: number;
-  readonly onRows: (count: number) => void;
 }
 
 interface Answer extends AggregateOutcome {
+  readonly strategy: Strategy;
+  readonly notPushed: readonly NotPushed[];
   readonly pushed: RecordFilter | null;
   readonly residual: RecordFilter | null;
 }
+
+/** Why the source does not make the groups. */
+interface Declined {
+  readonly declined: NotPushed;
+}
+const decline = (reason: NotPushed['reason'], text: string, part: unknown = 'aggregate'): Declined => ({
+  declined: { part: part === 'aggregate' ? { aggregate: true } : part, reason, text },
+});
 
 /** True when the portal answered, but not what it claims to answer: its records can still be read. */
 const isUnable = (error: unknown): boolean =>
@@ -45,6 +58,12 @@ const isUnable = (error: unknown): boolean =>
 
 /** True when one request cannot carry the question. */
 const isTooLong = (error: unknown): boolean => isHubError(error) && error.code === 'INPUT_TOO_COSTLY';
+
+const FEW: NotPushed = {
+  part: { aggregate: true },
+  reason: 'FILTER',
+  text: 'All the records came in one answer, so nothing more was asked.',
+};
 
 /** Records of the window that groups are held against, at most. */
 const WITNESSES = 100;
@@ -55,41 +74,41 @@ const WITNESSES = 100;
  *
  * @throws LostCapability for every operator of such a filter.
  */
-async function probeFilter(
-  { question: { facet, dataset }, onRows }: Ask,
-  filter: RecordFilter,
-  call: Call,
-): Promise<void> {
+async function probeFilter({ question: { facet, dataset } }: Ask, filter: RecordFilter, call: Call): Promise<void> {
   const nothing: RecordFilter = { op: 'and', args: [filter, { op: 'not', args: [filter] }] };
   const { records, total } = await facet.fetchWindow(dataset, { filter: nothing, sort: [], offset: 0, limit: 1 }, call);
-  onRows(records.length);
   if (records.length > 0 || (total ?? 0) > 0) throw new LostCapability(opsOf(filter));
 }
 
 /**
  * The aggregate as the source makes it, when all of it can be left to the source and its answer agrees with a window of
- * the same records; a window that holds all of them is the answer. Null when the hub has to read the records.
+ * the same records; a window that holds all of them is the answer. Declined when the hub has to read the records.
  *
  * @throws LostCapability when a record or a probe shows that the source does not decide the filter, or when its groups
  * contradict the records twice in succession: once may be data that changed between two requests.
  */
-async function askSource(ask: Ask, capability: RecordCapability, call: Call): Promise<Answer | null> {
-  const { question, aggregate, first, onRows } = ask;
+async function askSource(ask: Ask, capability: TrustedCapability, call: Call): Promise<Answer | Declined> {
+  const { question, aggregate, first } = ask;
   const { facet, dataset, filter } = question;
   const split = splitFilter(filter, capability);
   const { pushed } = split;
-  const plan = split.residual === null ? planSourceAggregate(aggregate, capability) : null;
+  if (split.residual !== null)
+    return decline('FILTER', 'The hub still has to decide a part of the filter, so it makes the groups.');
+  if (capability.isAggregateLost === true) return decline('LOST', 'The source was caught grouping wrongly.');
+  const plan = planSourceAggregate(aggregate, capability);
+  if ('declined' in plan) return plan;
+  if (facet.aggregate === undefined) return decline('SOURCE_CANNOT', 'The source makes no groups.');
   const isProbable = pushed === null || (capability.connectives.and && capability.connectives.not);
-  if (plan === null || facet.aggregate === undefined || !isProbable) return null;
+  if (!isProbable)
+    return decline('UNPROVEN', 'The source cannot be asked for the contrary, which would show that it decides the filter.'); // prettier-ignore
   const recheck = createRecheck(pushed, capability);
   const limit = Math.min(WITNESSES, capability.maxPageSize, capability.maxWindow ?? WITNESSES);
   const asked = { filter: pushed, groupBy: aggregate.groupBy, measures: plan.measures };
   for (const fresh of [false, true]) {
     call.signal.throwIfAborted();
     const window = await facet.fetchWindow(dataset, { filter: pushed, sort: [], offset: 0, limit, fresh }, call);
-    onRows(window.records.length);
     // Nobody would count the records but the groups themselves.
-    if (window.total === null) return null;
+    if (window.total === null) return decline('UNPROVEN', 'The source does not say how many records there are.');
     for (const record of window.records) {
       const lost = recheck(record);
       if (lost.size > 0) throw new LostCapability(lost);
@@ -98,30 +117,31 @@ async function askSource(ask: Ask, capability: RecordCapability, call: Call): Pr
     if (window.records.length === window.total && window.records.length < limit) {
       const aggregator = createAggregator(aggregate);
       for (const { values } of window.records) aggregator.add(values);
-      return { ...aggregator.finish(first), ...split };
+      return { ...aggregator.finish(first), ...split, strategy: 'HUB_AGGREGATE', notPushed: [FEW] };
     }
     if (pushed !== null && !fresh) await probeFilter(ask, pushed, call);
     const groups = await facet.aggregate(dataset, { ...asked, fresh }, call).catch((error: unknown) => {
       throw isUnable(error) ? new LostCapability(new Set(['aggregate'])) : error;
     });
-    if (groups === null) return null;
+    if (groups === null) return decline('BEYOND_WINDOW', 'There are more groups than the source answers with.');
     const verdict = judgeSourceGroups(groups, window, aggregate, plan.measures);
-    if (verdict.kind === 'unproven') return null;
-    if (verdict.kind === 'sound') return { ...verdict.aggregator.finish(first), ...split };
+    if (verdict.kind === 'unproven')
+      return decline('UNPROVEN', 'A number is too large to have come through the source unrounded.');
+    if (verdict.kind === 'sound')
+      return { ...verdict.aggregator.finish(first), ...split, strategy: 'SOURCE_AGGREGATE', notPushed: [] };
   }
   throw new LostCapability(new Set(['aggregate']));
 }
 
 /** The aggregate of every record that matches, read one after the other; none are kept. */
 async function readRecords(
-  { question, aggregate, first, onRows }: Ask,
-  capability: RecordCapability,
+  { question, aggregate, first }: Ask,
+  capability: TrustedCapability,
   maxRecords: number,
   call: Call,
 ): Promise<Answer> {
   let rows = 0;
   const countRows = (count: number): void => {
-    onRows(count);
     rows += count;
     if (rows > maxRecords)
       throw new HubError(
@@ -137,7 +157,13 @@ async function readRecords(
     call,
   );
   for await (const batch of matches) for (const { values } of batch) aggregator.add(values);
-  return { ...aggregator.finish(first), ...splitFilter(question.filter, capability) };
+  const { filter } = question;
+  return {
+    ...aggregator.finish(first),
+    ...splitFilter(filter, capability),
+    strategy: 'HUB_AGGREGATE',
+    notPushed: explainFilter(filter, capability),
+  };
 }
 
 /**
@@ -152,29 +178,22 @@ export async function readAggregate(
 ): Promise<AggregateResult> {
   const { dataset, first } = request;
   call.signal.throwIfAborted();
-  const requestsBefore = call.trace.requests;
-  const queriesBefore = call.trace.portalQueries.length;
+  const measureCost = createCostMeter(call.trace);
   if (!Number.isSafeInteger(first) || first < 1 || first > maxFirst)
     throw new HubError('INPUT_INVALID', `first: from 1 to ${maxFirst.toLocaleString('en-US')}.`, factsOf(dataset));
   const question = await bindQuestion(request, call);
   const aggregate = bindAggregate(request, question.queryables);
-  let scannedRecords = 0;
-  const ask: Ask = {
-    question,
-    aggregate,
-    first,
-    onRows(count) {
-      scannedRecords += count;
-    },
-  };
-  const { groups, truncated, pushed, residual } = await trust.answer(
+  const ask: Ask = { question, aggregate, first };
+  const { groups, truncated, pushed, residual, strategy, notPushed } = await trust.answer(
     question,
     async (capability) => {
-      const made = await askSource(ask, capability, call).catch((error: unknown) => {
-        if (isTooLong(error)) return null;
+      const made = await askSource(ask, capability, call).catch((error: unknown): Declined => {
+        if (isTooLong(error)) return decline('TOO_LONG', 'One request cannot carry the question.');
         throw error;
       });
-      return made ?? readRecords(ask, capability, aggregateRecords, call);
+      if (!('declined' in made)) return made;
+      const read = await readRecords(ask, capability, aggregateRecords, call);
+      return { ...read, notPushed: [...read.notPushed, made.declined] };
     },
     call,
   );
@@ -182,11 +201,11 @@ export async function readAggregate(
     groups,
     truncated,
     plan: {
+      strategy,
+      notPushed,
       pushed: pushed === null ? null : toCql2Json(pushed),
       residual: residual === null ? null : toCql2Json(residual),
-      requests: call.trace.requests - requestsBefore,
-      scannedRecords,
-      portalQuery: call.trace.portalQueries.slice(queriesBefore),
+      ...measureCost(),
     },
   };
 }

@@ -20,7 +20,7 @@ export interface MatchRead {
   readonly properties: readonly string[] | null;
   readonly ids: boolean;
   /** Told how many rows each batch of the source held. */
-  readonly onRows: (count: number) => void;
+  readonly onRows?: (count: number) => void;
 }
 
 function collectProperties(filter: RecordFilter | null, into: Set<string>): void {
@@ -56,7 +56,7 @@ export async function* readMatches(read: MatchRead, call: Call): AsyncGenerator<
   call.signal.throwIfAborted();
   for await (const batch of facet.scan(dataset, { filter: pushed, order, after, properties, ids }, call)) {
     call.signal.throwIfAborted();
-    read.onRows(batch.length);
+    read.onRows?.(batch.length);
     if (order !== null)
       for (const record of batch) {
         if (last !== null) {

@@ -26,8 +26,6 @@ export interface ScanRead {
   readonly advice: string;
   /** Names the operators that a record shows the source does not decide; empty for a record that may be here. */
   readonly recheck: (record: HubRecord) => ReadonlySet<LostOp>;
-  /** Told how many rows each batch held. */
-  readonly onRows: (count: number) => void;
 }
 
 export interface ScanPage {
@@ -64,7 +62,6 @@ export async function readScan(read: ScanRead, call: Call): Promise<ScanPage> {
   call.signal.throwIfAborted();
   for await (const batch of facet.scan(dataset, wholeScan(pushed), call)) {
     call.signal.throwIfAborted();
-    read.onRows(batch.length);
     rows += batch.length;
     if (rows > maxRecords)
       throw new HubError(

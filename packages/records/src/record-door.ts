@@ -1,11 +1,15 @@
-import type { Call, RecordCapability } from '@civex/adapter-contract';
+import type { Call } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { Geometry, HubRecord } from '@civex/model';
 import type { RecordFilter, SortInput, SortKey } from '@civex/query';
 import { bindSort, splitFilter, toCql2Json } from '@civex/query';
 import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
 import { bindProperties, bindQuestion, factsOf } from './bind-question.ts';
+import { createCostMeter } from './cost-meter.ts';
 import { digest } from './digest.ts';
+import { explainFilter } from './explain.ts';
+import type { NotPushed, Strategy } from './explain.ts';
+import type { TrustedCapability } from './lost-capabilities.ts';
 import type { RecordStream, StreamRequest } from './open-stream.ts';
 import { openStream } from './open-stream.ts';
 import type { RecordPlan } from './plan-records.ts';
@@ -59,13 +63,19 @@ export interface RecordEntry {
 
 /** What the source did for an answer, and what the hub did. */
 export interface RecordPlanReport {
+  /** Null when the source failed before anything was known. */
+  readonly strategy: Strategy | null;
   /** CQL2 JSON of what the source decided, or null. */
   readonly pushed: unknown;
   /** CQL2 JSON of what the hub decided afterwards, or null. */
   readonly residual: unknown;
+  /** What was left to the hub, and why; empty when the source did all. */
+  readonly notPushed: readonly NotPushed[];
   /** Requests that left for the portal for this answer. */
   readonly requests: number;
-  /** Rows the source returned for this answer, repeated attempts included. */
+  /** Answers of the source that could hold records, for this answer, repeated attempts included; an export is one. */
+  readonly pages: number;
+  /** Records the source returned for this answer, repeated attempts and what was only looked at included. */
   readonly scannedRecords: number;
   /** What the portal was asked, in its own words. */
   readonly portalQuery: readonly string[];
@@ -126,10 +136,12 @@ type Page = Omit<RecordResult, 'records' | 'endCursor' | 'plan'> & {
   readonly records: readonly HubRecord[];
   readonly cursorOf: (record: HubRecord, index: number) => string;
   readonly split: { readonly pushed: RecordFilter | null; readonly residual: RecordFilter | null };
+  readonly strategy: Strategy;
+  readonly notPushed: readonly NotPushed[];
 };
 
 /** What helps a caller whose question needs too many records. */
-function scanAdvice(question: Question, capability: RecordCapability): string {
+function scanAdvice(question: Question, capability: TrustedCapability): string {
   const { filter, sort, first } = question;
   const condition = 'add a condition the source can decide (see queryables.pushdown)';
   if (sort.length === 0) return `${condition}.`;
@@ -154,9 +166,8 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
 
   async function answer(
     question: Question,
-    capability: RecordCapability,
+    capability: TrustedCapability,
     codec: ReturnType<typeof createCursorCodec>,
-    onRows: (count: number) => void,
     call: Call,
   ): Promise<Page> {
     const { facet, dataset, filter, sort, first, place } = question;
@@ -176,12 +187,21 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
           maxRecords: scanRecords,
           advice: scanAdvice(question, capability),
           recheck: createRecheck(split.pushed, capability),
-          onRows,
         },
         call,
       );
       const cursorOf = (record: HubRecord): string => codec.scan(record);
-      return { records, hasNextPage, totalCount: total, totalIsExact: duplicates === 0, duplicates, cursorOf, split };
+      return {
+        records,
+        hasNextPage,
+        totalCount: total,
+        totalIsExact: duplicates === 0,
+        duplicates,
+        cursorOf,
+        split,
+        strategy: 'SCAN',
+        notPushed: [...explainFilter(filter, capability), ...split.why],
+      };
     };
 
     const plan = planRecords({ filter, sort, offset, first, capability, chain: place?.mode ?? null });
@@ -207,15 +227,11 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         await using streamed =
           plan.via === 'stream'
             ? createStreamedWindow(
-                { facet, dataset, pushed: plan.pushed, sort, seek, maxSkipped: MAX_SKIPPED * scanRecords, onRows },
+                { facet, dataset, pushed: plan.pushed, sort, seek, maxSkipped: MAX_SKIPPED * scanRecords },
                 call,
               )
             : null;
-        const fetchWindow: WindowFetch = async (ask) => {
-          const batch = await facet.fetchWindow(dataset, ask, call);
-          onRows(batch.records.length);
-          return batch;
-        };
+        const fetchWindow: WindowFetch = (ask) => facet.fetchWindow(dataset, ask, call);
         const outcome = await readWindow(
           {
             fetch: streamed?.fetch ?? fetchWindow,
@@ -233,7 +249,11 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         const isAffordable = outcome.total !== null && outcome.total <= scanRecords;
         const isUnstable = outcome.kind === 'unordered' || (outcome.isCut && isAffordable);
         // The hub's own order is total. Only a chain that has not begun may take it.
-        if (isUnstable && place === null) return scan({ strategy: 'scan', ...splitFilter(filter, capability) });
+        if (isUnstable && place === null) {
+          const text = 'The source does not order the records at the end of this page against each other.';
+          const why: NotPushed = { part: { page: { offset, first } }, reason: 'TIES', text };
+          return scan({ strategy: 'scan', ...splitFilter(filter, capability), why: [why] });
+        }
         if (outcome.kind === 'unordered')
           throw new HubError(
             'CAPABILITY_MISSING',
@@ -246,7 +266,17 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         const total = outcome.total ?? (stated !== null && stated >= offset + records.length ? stated : null);
         const cursorOf = (record: HubRecord, index: number): string =>
           codec.window(offset + index + 1, windowAnchor(record, plan.order));
-        return { records, hasNextPage, totalCount: total, totalIsExact, duplicates: 0, cursorOf, split: plan };
+        return {
+          records,
+          hasNextPage,
+          totalCount: total,
+          totalIsExact,
+          duplicates: 0,
+          cursorOf,
+          split: plan,
+          strategy: plan.via === 'stream' ? 'ORDERED_STREAM' : 'WINDOW',
+          notPushed: [],
+        };
       }
     }
   }
@@ -259,8 +289,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
       const { dataset, first, after } = request;
       const facts = factsOf(dataset);
       call.signal.throwIfAborted();
-      const requestsBefore = call.trace.requests;
-      const queriesBefore = call.trace.portalQueries.length;
+      const measureCost = createCostMeter(call.trace);
       if (!Number.isSafeInteger(first) || first < 1 || first > maxFirst)
         throw new HubError('INPUT_INVALID', `first: from 1 to ${maxFirst.toLocaleString('en-US')}.`, facts);
       const bound = await bindQuestion(request, call);
@@ -277,12 +306,8 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
       if (after !== null && place === null)
         throw new HubError('INPUT_INVALID', 'This cursor belongs to another question.', facts);
 
-      let scannedRecords = 0;
       const question: Question = { ...bound, sort, first, place };
-      const onRows = (count: number): void => {
-        scannedRecords += count;
-      };
-      const page = await trust.answer(bound, (capability) => answer(question, capability, codec, onRows, call), call);
+      const page = await trust.answer(bound, (capability) => answer(question, capability, codec, call), call);
       const records = page.records.map((record, index): RecordEntry => ({
         ...presentRecord(record, queryables, shown),
         // Made when it is looked at: few callers take more than the last one.
@@ -298,11 +323,11 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         totalIsExact: page.totalIsExact,
         duplicates: page.duplicates,
         plan: {
+          strategy: page.strategy,
+          notPushed: page.notPushed,
           pushed: page.split.pushed === null ? null : toCql2Json(page.split.pushed),
           residual: page.split.residual === null ? null : toCql2Json(page.split.residual),
-          requests: call.trace.requests - requestsBefore,
-          scannedRecords,
-          portalQuery: call.trace.portalQueries.slice(queriesBefore),
+          ...measureCost(),
         },
       };
     },

@@ -14,8 +14,6 @@ export interface StreamedWindowOptions {
   readonly seek: string | null;
   /** Records read and passed over at most before the first one that is handed out. */
   readonly maxSkipped: number;
-  /** Told how many rows each batch of the source held. */
-  readonly onRows: (count: number) => void;
 }
 
 /** Windows of an order that a source hands out only as a whole. Windows are asked in succession. */
@@ -25,7 +23,7 @@ export interface StreamedWindow extends AsyncDisposable {
 
 /** Reads the ordered whole once, up to where the last window ends, and stops the source when disposed. */
 export function createStreamedWindow(options: StreamedWindowOptions, call: Call): StreamedWindow {
-  const { facet, dataset, pushed, sort, seek, maxSkipped, onRows } = options;
+  const { facet, dataset, pushed, sort, seek, maxSkipped } = options;
   const batches = facet
     .scan(dataset, { filter: pushed, order: sort, after: seek, properties: null, ids: true }, call)
     [Symbol.asyncIterator]();
@@ -45,7 +43,6 @@ export function createStreamedWindow(options: StreamedWindowOptions, call: Call)
         const { done, value } = await batches.next();
         if (done === true) isEnded = true;
         else {
-          onRows(value.length);
           waiting = value;
         }
         continue;

@@ -1,8 +1,8 @@
-import type { Call, RecordCapability } from '@civex/adapter-contract';
+import type { Call } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { BoundQuestion } from './bind-question.ts';
 import { factsOf } from './bind-question.ts';
-import type { LostOp } from './lost-capabilities.ts';
+import type { LostOp, TrustedCapability } from './lost-capabilities.ts';
 import { createLostCapabilities, LostCapability, withoutLost } from './lost-capabilities.ts';
 
 /** Every operator of CQL2 the hub knows, and the order: each can be lost once, so an answer is computed this often at most. */
@@ -18,7 +18,7 @@ export interface Trust {
    */
   answer<T>(
     question: Pick<BoundQuestion, 'facet' | 'dataset'>,
-    attempt: (capability: RecordCapability) => Promise<T>,
+    attempt: (capability: TrustedCapability) => Promise<T>,
     call: Call,
   ): Promise<T>;
   /** The source was caught after its answer had begun to leave: nothing can be computed again, but it is not relied on any more. */

@@ -201,7 +201,7 @@ function groupRows(localId: string, { filter, groupBy, measures }: AggregateFetc
   else
     for (const row of rows) {
       const keys = groupBy.map(({ property }) => row.values[property] ?? null);
-      const id = keys.map((key) => `${typeof key} ${String(key)}`).join('|');
+      const id = keys.map((key) => `${typeof key} ${typeof key === 'bigint' ? key : JSON.stringify(key)}`).join('|');
       const group = groups.get(id);
       if (group === undefined) groups.set(id, { keys, rows: [row] });
       else group.rows.push(row);

@@ -229,6 +229,8 @@ export function createFakeSource(
       const size = lies.ignoresLimit === true ? limit + 1 : Math.min(limit, can.silentCap ?? limit);
       const records = lies.emptyFrom !== undefined && offset >= lies.emptyFrom ? [] : selected.slice(from, from + size);
       served.window += records.length;
+      call.trace.pages++;
+      call.trace.records += records.length;
       return { records, total: lies.total ?? (can.statesTotal ? selected.length : null) };
     },
     async *scan(_dataset, { filter, order, after }, call) {
@@ -247,8 +249,11 @@ export function createFakeSource(
         note(call, `scan ${start}`);
         const batch = selected.slice(start, start + can.scanPage);
         served.scan += batch.length;
-        yield batch;
-        if (lies.scanRepeatsBatch === true) yield batch;
+        for (let turn = 0; turn < (lies.scanRepeatsBatch === true ? 2 : 1); turn++) {
+          call.trace.pages++;
+          call.trace.records += batch.length;
+          yield batch;
+        }
       }
     },
   };
