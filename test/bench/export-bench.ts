@@ -13,6 +13,11 @@ import { Pool, request } from 'undici';
 const ROWS = Number(process.env['BENCH_ROWS'] ?? 5_000_000);
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 3);
 const FORMATS = (process.env['BENCH_FORMATS'] ?? 'ndjson,csv,geojson,parquet').split(',');
+/**
+ * `ready` (default): the portal only copies bytes it has made before, so that nothing but the hub is measured. `evaluating`:
+ * the sandbox portal, which answers from its rows as a portal does from its index; both are then as slow as it is.
+ */
+const IS_EVALUATING = process.env['BENCH_PORTAL'] === 'evaluating';
 /** Rows of one piece of the portal's answer. */
 const BLOCK = 1_000;
 const FIRST_ID = 1_000_000_000;
@@ -63,6 +68,24 @@ const DATASET = {
     default: { title: 'Payments', records_count: ROWS, modified: '2025-11-23T00:00:00+00:00', license: 'ODbL' },
   },
 };
+
+async function serveSandbox(): Promise<void> {
+  const { createOpendatasoftPortal } = await import('@civex/sandbox');
+  const portal = await createOpendatasoftPortal({
+    id: 'bench',
+    title: 'Bench',
+    language: 'en',
+    datasets: [
+      {
+        id: 'payments',
+        title: 'Payments',
+        fields: FIELDS.map(([name, type]) => ({ name, type, annotations: name === 'gid' ? { id: true } : {} })),
+        records: () => Array.from({ length: ROWS }, (_, index) => rowOf(index)),
+      },
+    ],
+  });
+  process.send?.({ url: portal.baseUrl });
+}
 
 /** Rows as a portal sends them. Each block is the first one with other ids, so that the portal is never what is measured. */
 function servePortal(): void {
@@ -254,6 +277,7 @@ async function main(): Promise<void> {
   const figures = {
     rows: ROWS,
     rounds: ROUNDS,
+    portal: IS_EVALUATING ? 'evaluating' : 'ready',
     floor: { mbPerSecond: Math.round(median(floors.map(rate))), rowsPerSecond: Math.round(ROWS / floorSeconds) },
     lines,
   };
@@ -269,7 +293,8 @@ if (process.send !== undefined)
     const { user, system } = process.cpuUsage();
     process.send?.({ rssMb: process.memoryUsage().rss / 1e6, cpuS: (user + system) / 1e6 });
   });
-if (role === 'portal') servePortal();
+if (role === 'portal' && IS_EVALUATING) await serveSandbox();
+else if (role === 'portal') servePortal();
 else if (role === 'floor') serveFloor(target);
 else if (role === 'hub') await serveHub(target);
 else await main();

@@ -3,6 +3,20 @@ import { describe, expect, test } from 'vitest';
 import { isTimeZone, toInstant } from './instant.ts';
 
 describe('toInstant', () => {
+  test('a time that is written as it will be is what the long way makes of it', () => {
+    const part = (least: number, most: number, digits = 2) =>
+      fc.integer({ min: least, max: most }).map((value) => String(value).padStart(digits, '0'));
+    const zone = fc.oneof(fc.constant('Z'), fc.tuple(fc.constantFrom('+', '-'), part(0, 25), part(0, 61)).map(([sign, hours, minutes]) => `${sign}${hours}:${minutes}`)); // prettier-ignore
+    const text = fc
+      .tuple(part(0, 9_999, 4), part(0, 13), part(0, 32), part(0, 25), part(0, 61), part(0, 61), zone)
+      .map(([year, month, day, hour, minute, second, offset]) => `${year}-${month}-${day}T${hour}:${minute}:${second}${offset}`); // prettier-ignore
+    fc.assert(
+      // With a space around it nothing is taken for finished.
+      fc.property(text, (raw) => expect(toInstant(raw, 'Asia/Tokyo')).toBe(toInstant(` ${raw}`, 'Asia/Tokyo'))),
+      { seed: 31, numRuns: 3_000 },
+    );
+  });
+
   test.each([
     ['2026-08-16T13:47:06.995000+00:00', '2026-08-16T13:47:06.995000+00:00'],
     ['2026-08-16T13:47:06Z', '2026-08-16T13:47:06Z'],

@@ -110,6 +110,9 @@ const wallText = ({ year, month, day, hour, minute, second, fraction }: Wall): s
 
 const TIME = String.raw`(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,](\d{1,18}))?)?`;
 const ISO = new RegExp(String.raw`^(\d{4})-(\d{2})-(\d{2})(?:[Tt ]${TIME}\s?(Z|[+-]\d{2}(?::?\d{2})?)?)?$`, 'i');
+/** What the rest of this file gives back as it came. Days from the 29th on are looked up in the calendar. */
+const CANONICAL =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 const DOTTED = new RegExp(String.raw`^(\d{1,2})\.(\d{1,2})\.(\d{4})(?:,?\s+${TIME})?$`);
 const SLASHED = new RegExp(
   String.raw`^(?:(\p{L}{2,12})\.?,?\s+)?(\d{1,2})/(\d{1,2})/(\d{4})(?:(?:,|\s-)?\s+${TIME})?$`,
@@ -170,6 +173,7 @@ function toTime(hour?: string, minute?: string, second?: string, fraction = ''):
  * Naive input in an unknown zone gives null. Never throws.
  */
 export function toInstant(raw: string, timeZone: string): string | null {
+  if (CANONICAL.test(raw)) return raw;
   const text = raw.trim();
   if (text.length > 80) return null;
 
