@@ -31,7 +31,7 @@ export interface AggregateDialect {
   spell(ask: AggregateFetch): AggregateSpelling | null;
 }
 
-export interface AggregateSpelling {
+interface AggregateSpelling {
   readonly select: string;
   /** Null: one group of all records. */
   readonly groupBy: string | null;

@@ -20,7 +20,7 @@ export const AGGREGATE_LIMITS = {
   heldCharacters: 50_000_000,
 } as const;
 
-export const MEASURE_OPS = ['COUNT', 'COUNT_DISTINCT', 'SUM', 'AVG', 'MIN', 'MAX'] as const;
+const MEASURE_OPS = ['COUNT', 'COUNT_DISTINCT', 'SUM', 'AVG', 'MIN', 'MAX'] as const;
 export type MeasureOp = (typeof MEASURE_OPS)[number];
 
 /** `GroupByInput` of the GraphQL contract. */

@@ -4,7 +4,7 @@ import { MIRRORED } from './cql2-unsupported.ts';
 import type { RecordFilter } from './filter.ts';
 
 /** An instant as it is written: in an interval as a text, beside one as a DATE or TIMESTAMP. */
-export interface TemporalLiteral<Place> {
+interface TemporalLiteral<Place> {
   readonly kind: 'literal';
   readonly type: 'text' | 'date' | 'timestamp';
   readonly value: string;
@@ -27,7 +27,7 @@ export interface TemporalOperand<Place> {
 
 type Side = 'start' | 'end';
 /** In the words of `FilterInput`. */
-export type TemporalSign = 'lt' | 'lte' | 'eq' | 'gte' | 'gt';
+type TemporalSign = 'lt' | 'lte' | 'eq' | 'gte' | 'gt';
 type Condition = readonly [left: Side, op: TemporalSign, right: Side];
 
 interface Relation {

@@ -9,7 +9,7 @@ export interface Decimal {
  * 1,300 digits. Every double and every `numeric` a city writes lies far inside (doubles: 17 digits, exponents -324 to
  * 308).
  */
-export const DECIMAL_LIMITS = {
+const DECIMAL_LIMITS = {
   /** Significant digits of one number. */
   digits: 400,
   /** Largest power of ten of its first digit, in either direction. */
@@ -22,7 +22,7 @@ const DECIMAL = /^([+-]?)(?:(\d+)(?:\.(\d*))?|\.(\d+))(?:e([+-]?\d+))?$/i;
 
 const POWERS: bigint[] = [1n];
 /** 10^n; n stays below 1,300 by the limits above. */
-export function powerOfTen(n: number): bigint {
+function powerOfTen(n: number): bigint {
   const known = POWERS[n];
   if (known !== undefined) return known;
   const power = 10n ** BigInt(n);
@@ -31,7 +31,7 @@ export function powerOfTen(n: number): bigint {
 }
 
 /** Without trailing zeros, so that equal numbers have one form. */
-export function normaliseDecimal({ coefficient, scale }: Decimal): Decimal {
+function normaliseDecimal({ coefficient, scale }: Decimal): Decimal {
   if (coefficient === 0n) return { coefficient: 0n, scale: 0 };
   const text = coefficient.toString();
   let zeros = 0;

@@ -10,7 +10,7 @@ import type { PushdownGrades, RecordFilter } from '@civex/query';
 export type Strategy = 'WINDOW' | 'ORDERED_STREAM' | 'SCAN' | 'SOURCE_AGGREGATE' | 'HUB_AGGREGATE';
 
 /** Why something was left to the hub. Those of filters are explained at `NotPushedReason`. */
-export type Reason =
+type Reason =
   | NotPushedReason
   /** The source has no order, does not order this property exactly, or does not tell equal keys apart. */
   | 'NO_ORDER'

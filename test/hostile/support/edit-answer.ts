@@ -1,6 +1,6 @@
 import type { PortalAnswer } from '@civex/sandbox';
 import type { RawRequest } from './raw-portal.ts';
-import { bodyOf, DATASET, purposeOf } from './sample-portal.ts';
+import { bodyOf, purposeOf } from './sample-portal.ts';
 import type { Honest, Kind } from './sample-portal.ts';
 
 /** One dataset or record of an answer, as the portal writes it. */
@@ -71,7 +71,7 @@ export interface Window {
 }
 
 /** The same request for another part of the list. */
-export function withWindow(kind: Kind, request: Request, move: (window: Window) => Window): Request {
+function withWindow(kind: Kind, request: Request, move: (window: Window) => Window): Request {
   if (kind === 'opendatasoft') {
     const search = new URLSearchParams(request.search);
     const { offset, limit } = move({ offset: Number(search.get('offset')), limit: Number(search.get('limit')) });
@@ -94,10 +94,6 @@ export function windowOf(kind: Kind, request: Request): Window {
   });
   return seen;
 }
-
-/** The one dataset with records. */
-export const isSample = (kind: Kind, item: Item): boolean =>
-  item[kind === 'opendatasoft' ? 'dataset_id' : 'name'] === DATASET;
 
 /** The honest answer to another part of the list. */
 export const answerWindow = (

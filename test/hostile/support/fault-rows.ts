@@ -9,7 +9,7 @@ import type { AnswerParts, Item } from './edit-answer.ts';
 import { SPEED } from './hub.ts';
 import { JSON_TYPE, toChunks, toMessage } from './raw-portal.ts';
 import type { RawHeaders, RawRequest } from './raw-portal.ts';
-import { bodyOf, purposeOf, ROWS } from './sample-portal.ts';
+import { bodyOf, purposeOf } from './sample-portal.ts';
 import type { Kind, Purpose } from './sample-portal.ts';
 
 /*
@@ -43,7 +43,7 @@ export interface Exchange {
   readonly answered: () => void;
 }
 
-export type ConnectFault =
+type ConnectFault =
   | 'refused'
   | 'black-hole'
   | 'reset'
@@ -957,6 +957,3 @@ function staleAnswer(...headers: RawHeaders): FaultRow {
     },
   };
 }
-
-/** Rows of the sample dataset a stream must have brought. */
-export const STREAM_ROWS = ROWS;

@@ -119,7 +119,7 @@ export interface HubPlan {
   readonly limits?: Partial<HubLimits>;
 }
 
-export interface HubAnswer {
+interface HubAnswer {
   readonly data: Loose;
   readonly errors: readonly GraphQLFault[];
   /** On the machine's clock. */
@@ -127,7 +127,7 @@ export interface HubAnswer {
 }
 
 /** How an export ended. `code` is null for one that is complete. */
-export interface ExportEnd {
+interface ExportEnd {
   readonly code: string | null;
   /** True when bytes had left before it failed. */
   readonly hasBegun: boolean;
@@ -164,7 +164,7 @@ export const toSource = (id: string, kind: string, overrides: Partial<SourceInpu
   },
 });
 
-export function toConfig(sources: readonly SourceInput[], limits: Partial<HubLimits> = {}): HubConfig {
+function toConfig(sources: readonly SourceInput[], limits: Partial<HubLimits> = {}): HubConfig {
   const config = defaultHubConfig(sources, { adapters: adapterOptionSchemas, env: { PORTAL_KEY: SECRET } });
   return {
     ...config,

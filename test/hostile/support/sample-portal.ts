@@ -11,7 +11,7 @@ export type Purpose = 'catalog' | 'describe' | 'records' | 'scan' | 'other';
 /** Records of the sample dataset: more than one page of a scan of either kind. */
 export const ROWS = 1_200;
 /** Datasets of the sample portal: more than one page of either kind's catalog. */
-export const DATASETS = 320;
+const DATASETS = 320;
 export const DATASET = 'stations';
 
 export interface SampleRow {
