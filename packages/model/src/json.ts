@@ -67,6 +67,22 @@ const reviveDecimals =
     return isDecimal && String(value) !== source ? source : reviveBigInt(key, value, context);
   };
 
+const parseWith = (text: string, reviver: SourceReviver): unknown =>
+  JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]);
+
+/** True when a number may have lost digits as a double: an integer beyond 2^53, or one too large for any double. */
+function holdsUnsafe(value: unknown): boolean {
+  if (typeof value === 'number') return value > Number.MAX_SAFE_INTEGER || value < Number.MIN_SAFE_INTEGER;
+  if (typeof value !== 'object' || value === null) return false;
+  if (Array.isArray(value)) {
+    for (const part of value) if (holdsUnsafe(part)) return true;
+    return false;
+  }
+  const members = value as Readonly<Record<string, unknown>>;
+  for (const key in members) if (holdsUnsafe(members[key])) return true;
+  return false;
+}
+
 const NO_NAMES: ReadonlySet<string> = new Set();
 
 /**
@@ -92,11 +108,12 @@ export function parseJsonLossless(
   }
   if (text.startsWith('\uFEFF')) text = text.slice(1);
   assertShallow(text);
-  // Doubles hold every number of 15 digits: only a longer run can be one they do not.
-  const isLong = decimals.size > 0 ? /[\d.]{16}/.test(text) : /\d{16}/.test(text);
-  const reviver = !isLong ? undefined : decimals.size > 0 ? reviveDecimals(decimals) : reviveBigInt;
   try {
-    return JSON.parse(text, reviver as Parameters<typeof JSON.parse>[1]) as unknown;
+    // Doubles hold every number of 15 digits: only a longer run can be one they do not.
+    if (decimals.size > 0 && /[\d.]{16}/.test(text)) return parseWith(text, reviveDecimals(decimals));
+    const value: unknown = JSON.parse(text);
+    // A second reading costs more than looking at what the first one found; few texts need it.
+    return holdsUnsafe(value) ? parseWith(text, reviveBigInt) : value;
   } catch (cause) {
     if (cause instanceof SyntaxError && cause.message.startsWith('JSON integer')) throw cause;
     throw new SyntaxError('not JSON', { cause });

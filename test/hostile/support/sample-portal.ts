@@ -9,7 +9,7 @@ export type Kind = (typeof KINDS)[number];
 export type Purpose = 'catalog' | 'describe' | 'records' | 'scan' | 'other';
 
 /** Records of the sample dataset: more than one page of a scan of either kind. */
-export const ROWS = 1_200;
+const ROWS = 1_200;
 /** Datasets of the sample portal: more than one page of either kind's catalog. */
 const DATASETS = 320;
 export const DATASET = 'stations';
