@@ -81,6 +81,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       maxFirst: limits.maxFirst,
       aggregateRecords: limits.aggregateRecords,
       onCapabilityLost: options.onCapabilityLost,
+      probes: options.config.server.capabilityProbes ? environment : undefined,
       cursorSeal: createCursorSeal(cursorKey, 'records'),
     }),
     limits: {

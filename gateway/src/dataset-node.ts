@@ -253,8 +253,8 @@ export class DatasetNode {
   ): readonly QueryableNode[] | null | Promise<readonly QueryableNode[] | null> {
     const { recordsState } = this.#dataset;
     if (recordsState === 'none') return null;
-    if (recordsState === 'described') return this.#describeQueryables(this.#dataset);
-    return this.#described(context).then((dataset) => this.#describeQueryables(dataset));
+    if (recordsState === 'described') return this.#describeQueryables(this.#dataset, context);
+    return this.#described(context).then((dataset) => this.#describeQueryables(dataset, context));
   }
 
   async #described(context: HubContext): Promise<Dataset> {
@@ -263,10 +263,10 @@ export class DatasetNode {
     return { ...this.#dataset, recordsState: queryables === null ? 'none' : 'described', queryables };
   }
 
-  #describeQueryables(dataset: Dataset): readonly QueryableNode[] | null {
+  #describeQueryables(dataset: Dataset, { services }: HubContext): readonly QueryableNode[] | null {
     const { records } = this.#source.adapter;
     if (dataset.queryables === null || records === undefined) return null;
-    const capability = records.capability(dataset);
+    const capability = services.door.claims({ facet: records, dataset });
     return dataset.queryables.map((queryable) => new QueryableNode(queryable, describePushdown(queryable, capability)));
   }
 

@@ -5,7 +5,7 @@ import type { Predicate } from '@civex/query';
 const point = { type: 'Point', coordinates: [0, 0] };
 
 /** One harmless predicate for each operator of the contract that fits the property's type. */
-function specimens({ name: property, type }: Queryable): readonly (readonly [operator: string, Predicate])[] {
+export function specimens({ name: property, type }: Queryable): readonly (readonly [operator: string, Predicate])[] {
   const isNull: readonly [string, Predicate] = ['isNull', { op: 'isNull', property, type }];
   if (type === 'JSON') return [isNull];
   if (type === 'GEOMETRY')

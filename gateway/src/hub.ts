@@ -7,7 +7,11 @@ import type { ExecutionResult } from 'graphql';
 import { createGateway } from './create-gateway.ts';
 import type { Gateway } from './create-gateway.ts';
 import { readCursorKey } from './data-folder.ts';
+import { listCapabilities } from './list-capabilities.ts';
+import type { SourceCapabilities } from './list-capabilities.ts';
 import { startServer } from './server.ts';
+import { readHealth } from './source-health.ts';
+import type { ReportedHealth } from './source-health.ts';
 
 export interface HubSourceState {
   readonly id: string;
@@ -18,12 +22,15 @@ export interface HubSourceState {
   readonly reason: string | null;
   readonly datasets: number | null;
   readonly latencyMs: number | null;
+  readonly lostCapabilities: ReportedHealth['lostCapabilities'];
 }
 
 export interface RunningHub {
   readonly url: string;
   /** Asks every source for its health, all at once. */
   sources(): Promise<readonly HubSourceState[]>;
+  /** How each source decides each operator, probed. Sources served by other processes are asked there. */
+  capabilities(): Promise<readonly SourceCapabilities[]>;
   execute(query: string, variables?: Readonly<Record<string, unknown>>): Promise<ExecutionResult>;
   /** Takes over the sources of a new configuration without dropping requests under way. Server settings need a restart. */
   reload(config: HubConfig): Promise<SourcesDiff>;
@@ -57,7 +64,7 @@ async function start(
       logger.warn('request.error', { error });
     },
     onCapabilityLost: (source, datasetId, capability) => {
-      metrics.capabilityLost(source);
+      metrics.capabilityLost(source, capability);
       logger.warn('source.capability-lost', { source, datasetId, capability });
     },
   });
@@ -97,7 +104,7 @@ export async function startHub(options: StartHubOptions): Promise<RunningHub> {
       return Promise.all(
         [...gateway.sources().values()].map(async (source): Promise<HubSourceState> => {
           const { source: id, kind, title } = source.info;
-          const health = await source.health(context);
+          const health = await readHealth(source, context);
           return {
             id,
             adapter: kind,
@@ -106,9 +113,17 @@ export async function startHub(options: StartHubOptions): Promise<RunningHub> {
             reason: health.reason,
             datasets: health.datasetCount,
             latencyMs: health.latencyMs,
+            lostCapabilities: health.lostCapabilities,
           };
         }),
       );
+    },
+    async capabilities() {
+      const lists: SourceCapabilities[] = [];
+      // One after the other, each with a time of its own: it is many requests, and nobody is in a hurry.
+      for (const source of gateway.sources().values())
+        if (source.kind === 'local') lists.push(await listCapabilities(source, gateway.createContext()));
+      return lists;
     },
     execute: (query, variables) => gateway.execute({ query, ...(variables === undefined ? {} : { variables }) }, {}),
     reload: (config) => Promise.resolve(gateway.replaceSources(config)),

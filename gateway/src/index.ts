@@ -4,6 +4,7 @@ export { collectPlans, explainQuery } from './explain-query.ts';
 export type { ExplainedPart } from './explain-query.ts';
 export { EXAMPLE_QUESTIONS } from './examples.ts';
 export type { ExampleQuestion } from './examples.ts';
+export type { SourceCapabilities, SourceCapability } from './list-capabilities.ts';
 export { startHub, startSourceServer } from './hub.ts';
 export type { HubSourceState, RunningHub, StartHubOptions } from './hub.ts';
 export { adapterOptionSchemas } from './sources.ts';

@@ -18,6 +18,7 @@ import type { OwnResolvers } from './fast-execute.ts';
 import { createOwnSelectionCheck } from './own-selection.ts';
 import { PARTIAL_EXTENSION } from './partial-errors.ts';
 import { readRemoteSlice } from './remote-source.ts';
+import { readHealth } from './source-health.ts';
 import { scalarResolvers } from './scalars.ts';
 import type { SliceArgs } from './source-slice.ts';
 import { createSourceSchema, HUB_SDL, loadDatasetNode, SHARED_SDL } from './source-schema.ts';
@@ -185,7 +186,7 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
       },
       health: {
         selectionSet: '{ id }',
-        resolve: (ref: CatalogRef, _: unknown, context: HubContext) => sourceOf(ref, context).health(context),
+        resolve: (ref: CatalogRef, _: unknown, context: HubContext) => readHealth(sourceOf(ref, context), context),
       },
       datasets: {
         selectionSet: '{ id }',

@@ -1,3 +1,4 @@
+import { decodeDatasetId } from '@civex/model';
 import { createCallTrace } from '@civex/adapter-contract';
 import type { SourceHealth, SourceInfo } from '@civex/adapter-contract';
 import { HUB_ERROR_CODES, HubError } from '@civex/errors';
@@ -79,11 +80,25 @@ function parseResult(text: string, source: string): ExecutionResult {
 }
 
 const INFO = `query ($source: ID!) { sourceInfo(source: $source) { title homepage country region languages adapter datasetCount
-  health { state checkedAt reason latencyMs } } }`;
+  health { state checkedAt reason latencyMs lostCapabilities { dataset capability since } } } }`;
 const SLICE = `query ($source: ID!, $search: String, $filter: DatasetFilterInput, $orderBy: DatasetOrder!, $first: Int!, $after: String) {
   sourceSlice(source: $source, search: $search, filter: $filter, orderBy: $orderBy, first: $first, after: $after) {
     keys { id rank cursor } hasNextPage total totalIsExact
     report { catalog status fetchedAt age requests durationMs error { code message retryAfterMs } } } }`;
+
+/** An entry that is not of the form, or not about a dataset of the source's form, is left out. */
+function toLost(entry: unknown): NonNullable<SourceHealth['lostCapabilities']> {
+  if (!isObject(entry)) return [];
+  const { dataset, capability, since } = entry;
+  const isSound =
+    typeof dataset === 'string' &&
+    decodeDatasetId(dataset) !== null &&
+    typeof capability === 'string' &&
+    /^[<>=a-zA-Z]{1,20}$/.test(capability) &&
+    typeof since === 'string' &&
+    Number.isFinite(Date.parse(since));
+  return isSound ? [{ dataset, capability, since: new Date(since).toISOString() }] : [];
+}
 
 /** Reads of one remote, kept apart from the interface so that the slice can be asked with the trace of its own call. */
 interface RemoteAsk {
@@ -171,13 +186,14 @@ export function createRemoteSource(
         const { health, datasetCount } = await readInfo(context);
         if (!isObject(health))
           throw new HubError('SOURCE_MALFORMED', 'The source did not tell its health.', { source });
-        const { state, reason, latencyMs } = health;
+        const { state, reason, latencyMs, lostCapabilities } = health;
         return {
           state: state === 'UP' || state === 'DEGRADED' ? state : 'DOWN',
           checkedAt: new Date(environment.now()).toISOString(),
           reason: typeof reason === 'string' && CODES.has(reason) ? reason : null,
           latencyMs: typeof latencyMs === 'number' ? latencyMs : null,
           datasetCount: typeof datasetCount === 'number' ? datasetCount : null,
+          lostCapabilities: Array.isArray(lostCapabilities) ? lostCapabilities.flatMap(toLost) : [],
         };
       } catch (error) {
         if (!isSourceFailure(error)) throw error;

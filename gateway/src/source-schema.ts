@@ -8,6 +8,7 @@ import type { HubContext, LocalSource } from './context.ts';
 import { DatasetNode } from './dataset-node.ts';
 import { scalarResolvers } from './scalars.ts';
 import { readLocalSlice } from './source-slice.ts';
+import { readHealth } from './source-health.ts';
 import type { SliceArgs } from './source-slice.ts';
 
 const read = (file: string): string => readFileSync(new URL(`schema/${file}`, import.meta.url), 'utf8');
@@ -37,7 +38,7 @@ const sourceResolvers = {
   Query: {
     async sourceInfo(_: unknown, { source: id }: { source: string }, context: HubContext) {
       const source = servedSource(id, context);
-      const health = await source.health(context);
+      const health = await readHealth(source, context);
       return { ...source.info, adapter: source.info.kind, datasetCount: health.datasetCount, health };
     },
     sourceSlice(_: unknown, args: SliceArgs & { source: string }, context: HubContext) {

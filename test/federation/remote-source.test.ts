@@ -39,7 +39,7 @@ beforeAll(async () => {
             }
           : toSourceInput(portal, { cache: NO_CACHE }),
       ),
-      { server: { dataFolder: DATA_FOLDER } },
+      { server: { dataFolder: DATA_FOLDER, capabilityProbes: false } },
     ),
   );
 });

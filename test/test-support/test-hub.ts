@@ -112,7 +112,7 @@ export function createConfig(
 ): HubConfig {
   const config = defaultHubConfig(
     portals.map((portal) => toSourceInput(portal, typeof source === 'function' ? source(portal.id) : source)),
-    { adapters: adapterOptionSchemas, server: { dataFolder: DATA_FOLDER } },
+    { adapters: adapterOptionSchemas, server: { dataFolder: DATA_FOLDER, capabilityProbes: false } },
   );
   return { ...config, limits: { ...config.limits, ...limits } };
 }

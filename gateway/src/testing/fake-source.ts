@@ -182,6 +182,9 @@ export function createFakeServices(
       const fault = recordFault(dataset.id);
       return fault === null ? Promise.resolve(GROUPS) : Promise.reject(fault);
     },
+    claims: ({ facet, dataset }) => facet.capability(dataset),
+    lost: () => [],
+    prove: () => Promise.resolve('unknown'),
   };
   return {
     door,

@@ -64,6 +64,12 @@ export interface SourceHealth {
   readonly reason: string | null;
   readonly latencyMs: number | null;
   readonly datasetCount: number | null;
+  /** What another hub that serves the source found out about its portal; adapters have nothing to say here. */
+  readonly lostCapabilities?: readonly {
+    readonly dataset: string;
+    readonly capability: string;
+    readonly since: string;
+  }[];
 }
 
 export interface CatalogPage {

@@ -66,6 +66,18 @@ export const COMMANDS: readonly CommandSpec[] = [
     examples: ['npm run civex -- sources --config hub.yaml'],
   },
   {
+    name: 'capabilities',
+    summary: 'probe every source and print which operators its portal decides, by type of property',
+    operands: [],
+    options: [CONFIG, { name: 'json', value: null, help: 'print it as JSON' }],
+    details: [
+      'Without --config over the embedded sandbox. `exact`: the portal decides, and a probe has shown it. `claimed`: it is',
+      'said to, and nothing shows it: the hub does it. `REFUTED`: a probe showed the contrary. `narrows`: the portal lets',
+      'too much through and the hub decides. `-`: the hub does it. Exit code 1 when something is refuted, or a source fails.',
+    ],
+    examples: ['npm run capabilities', 'npm run civex -- capabilities --config hub.yaml --json'],
+  },
+  {
     name: 'query',
     summary: 'run one GraphQL query and print the answer as JSON',
     operands: [{ name: 'QUERY', help: 'a file, or the query itself when it contains a brace', required: true }],

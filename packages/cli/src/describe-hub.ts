@@ -8,6 +8,9 @@ const COLOURS = { up: 'green', degraded: 'yellow', down: 'red', unknown: 'yellow
 
 const number = new Intl.NumberFormat('en');
 
+const lostOf = (lost: SourceState['lostCapabilities']): string =>
+  lost.length === 0 ? '' : `caught not deciding ${[...new Set(lost.map(({ capability }) => capability))].join(', ')}`;
+
 /** One line per source, and a sum. */
 export function describeSources(sources: readonly SourceState[], colours: boolean): readonly string[] {
   const stateColumn = 3;
@@ -21,14 +24,14 @@ export function describeSources(sources: readonly SourceState[], colours: boolea
       { title: 'ANSWERED IN', align: 'right' },
       { title: 'REASON', align: 'left' },
     ],
-    sources.map(({ id, title, adapter, state, datasets, latencyMs, reason }) => [
+    sources.map(({ id, title, adapter, state, datasets, latencyMs, reason, lostCapabilities }) => [
       id,
       title,
       adapter,
       WORDS[state],
       datasets === null ? '-' : number.format(datasets),
       latencyMs === null ? '-' : `${number.format(Math.round(latencyMs))} ms`,
-      reason ?? '',
+      reason ?? lostOf(lostCapabilities),
     ]),
     (cell, column) =>
       colours && column === stateColumn && Object.hasOwn(COLOURS, cell)

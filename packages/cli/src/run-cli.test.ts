@@ -12,6 +12,7 @@ const state = (id: string, rest: Partial<SourceState> = {}): SourceState => ({
   state: 'UP',
   reason: null,
   datasets: 10,
+  lostCapabilities: [],
   latencyMs: 12.3,
   ...rest,
 });
@@ -334,6 +335,58 @@ describe('sources', () => {
     const world = createTestWorld({ states, colours: true });
     await runCli(['sources'], world);
     expect(world.out.join()).toContain('\u001b[31mdown\u001b[39m');
+  });
+});
+
+describe('capabilities', () => {
+  const row = (operator: string, grade: 'exact' | 'inexact' | 'none', evidence: 'proven' | 'refuted' | 'unknown' | null) => ({ dataset: 'a:b', type: 'INTEGER', operator, grade, evidence }); // prettier-ignore
+  const capabilities = [
+    {
+      source: 'a',
+      adapter: 'ckan',
+      capabilities: [
+        row('eq', 'exact', 'proven'),
+        row('lt', 'exact', 'unknown'),
+        row('like', 'inexact', null),
+        row('in', 'none', null),
+      ],
+      error: null,
+    },
+  ];
+
+  test('prints operators across, sources and types down', async () => {
+    const world = createTestWorld({ capabilities });
+    expect(await runCli(['capabilities'], world)).toBe(0);
+    expect(
+      world.out
+        .join('\n')
+        .split('\n')
+        .map((line) => line.trim().split(/\s+/)),
+    ).toEqual([
+      ['SOURCE', 'TYPE', 'eq', 'lt', 'like', 'in'],
+      ['a', 'INTEGER', 'exact', 'claimed', 'narrows', '-'],
+    ]);
+    const asJson = createTestWorld({ capabilities });
+    expect(await runCli(['capabilities', '--json'], asJson)).toBe(0);
+    expect(JSON.parse(asJson.out.join('\n'))).toEqual(capabilities);
+  });
+
+  test('ends with 1 when a probe refutes a claim or a source fails', async () => {
+    const refuted = [{ source: 'a', adapter: 'ckan', capabilities: [row('eq', 'exact', 'refuted')], error: null }];
+    const world = createTestWorld({ capabilities: refuted });
+    expect(await runCli(['capabilities'], world)).toBe(1);
+    expect(world.out.join()).toContain('REFUTED');
+    const failed = [{ source: 'a', adapter: 'ckan', capabilities: [], error: 'SOURCE_TIMEOUT' }];
+    const other = createTestWorld({ capabilities: failed });
+    expect(await runCli(['capabilities'], other)).toBe(1);
+    expect(other.out.join()).toContain('SOURCE_TIMEOUT');
+  });
+
+  test('sources says what a portal was caught at', async () => {
+    const lostCapabilities = [{ dataset: 'a:b', capability: 'like', since: '2026-11-23T12:00:00Z' }];
+    const world = createTestWorld({ states: [state('a', { state: 'DEGRADED', lostCapabilities })] });
+    expect(await runCli(['sources'], world)).toBe(0);
+    expect(world.out.join()).toContain('caught not deciding like');
   });
 });
 

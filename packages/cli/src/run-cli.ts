@@ -3,6 +3,7 @@ import type { HubConfig } from '@civex/config';
 import { isHubError } from '@civex/errors';
 import { suggestName } from '@civex/query';
 import { COMMANDS, formatCommandHelp, formatHelp } from './commands.ts';
+import { describeCapabilities } from './describe-capabilities.ts';
 import { describeHub, describeSources } from './describe-hub.ts';
 import { describePlans } from './describe-plans.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
@@ -184,6 +185,17 @@ async function listSources({ options }: Run, world: World): Promise<number> {
   return sources.some(({ state }) => state === 'DOWN') ? EXIT.failed : EXIT.ok;
 }
 
+async function listCapabilities({ options }: Run, world: World): Promise<number> {
+  const sources = await withHub(options['config'], world, (hub) => hub.capabilities());
+  world.print(
+    options['json'] === undefined ? describeCapabilities(sources).join('\n') : JSON.stringify(sources, null, 2),
+  );
+  const isWrong = sources.some(
+    ({ error, capabilities }) => error !== null || capabilities.some(({ evidence }) => evidence === 'refuted'),
+  );
+  return isWrong ? EXIT.failed : EXIT.ok;
+}
+
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
@@ -287,6 +299,7 @@ const RUNNERS: Readonly<Record<string, (invocation: Run, world: World) => Promis
   serve: (invocation, world) => runHub(invocation, world, false),
   'serve-source': serveSource,
   sources: listSources,
+  capabilities: listCapabilities,
   query: runQuery,
   explain,
   'config check': checkConfig,

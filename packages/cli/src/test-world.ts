@@ -2,7 +2,16 @@ import * as z from 'zod';
 import { HubError } from '@civex/errors';
 import type { HubConfig } from '@civex/config';
 import { diffSources } from '@civex/config';
-import type { ExplainedPart, GatewayModule, Hub, Sandbox, ServeOptions, SourceState, World } from './world.ts';
+import type {
+  ExplainedPart,
+  GatewayModule,
+  Hub,
+  Sandbox,
+  ServeOptions,
+  SourceCapabilities,
+  SourceState,
+  World,
+} from './world.ts';
 
 export interface TestWorld extends World {
   readonly out: string[];
@@ -26,6 +35,7 @@ export interface TestWorldOptions {
   readonly startError?: NodeJS.ErrnoException;
   readonly states?: readonly SourceState[];
   readonly answer?: unknown;
+  readonly capabilities?: readonly SourceCapabilities[];
   readonly plans?: readonly ExplainedPart[];
   readonly canWatch?: boolean;
   /** What `close()` of a hub waits for. */
@@ -82,8 +92,10 @@ export function createTestWorld(options: TestWorldOptions = {}): TestWorld {
               reason: null,
               datasets: 3,
               latencyMs: 4.4,
+              lostCapabilities: [],
             })),
         ),
+      capabilities: () => Promise.resolve(options.capabilities ?? []),
       execute: (query, variables) => Promise.resolve(options.answer ?? { data: { query, variables } }),
       async reload(next) {
         const wait = reloading;

@@ -51,10 +51,29 @@ export interface SourceState {
   readonly reason: string | null;
   readonly datasets: number | null;
   readonly latencyMs: number | null;
+  readonly lostCapabilities: readonly {
+    readonly dataset: string;
+    readonly capability: string;
+    readonly since: string;
+  }[];
+}
+
+export interface SourceCapabilities {
+  readonly source: string;
+  readonly adapter: string;
+  readonly capabilities: readonly {
+    readonly dataset: string;
+    readonly type: string;
+    readonly operator: string;
+    readonly grade: 'exact' | 'inexact' | 'none';
+    readonly evidence: 'proven' | 'refuted' | 'unknown' | null;
+  }[];
+  readonly error: string | null;
 }
 
 export interface Hub extends Server {
   sources(): Promise<readonly SourceState[]>;
+  capabilities(): Promise<readonly SourceCapabilities[]>;
   execute(query: string, variables?: Readonly<Record<string, unknown>>): Promise<unknown>;
   reload(config: HubConfig): Promise<SourcesDiff>;
 }

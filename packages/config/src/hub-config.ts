@@ -16,6 +16,11 @@ export interface ServerConfig {
    * relative path is taken from where the hub is started. Default `.civex`. `CIVEX_DATA` overrides it.
    */
   readonly dataFolder: string;
+  /**
+   * Relies on an operator of a portal only after a probe has shown that it decides it: three requests once a day for each
+   * source, operator and type. False: the adapters' claims are taken on their word. Default true.
+   */
+  readonly capabilityProbes: boolean;
 }
 
 /** What one caller's request may cost. */
@@ -201,6 +206,7 @@ export const serverSchema = z.strictObject({
   port: integer(0, 65_535, 4_000),
   graphiql: z.boolean().default(true),
   dataFolder: label(1_000).default('.civex'),
+  capabilityProbes: z.boolean().default(true),
 }) satisfies z.ZodType<ServerConfig>;
 
 const hubLimitsSchema = z.strictObject({

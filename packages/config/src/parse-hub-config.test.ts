@@ -9,7 +9,13 @@ import { defaultHubConfig, parseHubConfig } from './parse-hub-config.ts';
 describe('a complete configuration', () => {
   test('three lines make a source with every default filled in', () => {
     const { server, limits, sources } = parse(minimal);
-    expect(server).toEqual({ host: '127.0.0.1', port: 4_000, graphiql: true, dataFolder: '.civex' });
+    expect(server).toEqual({
+      host: '127.0.0.1',
+      port: 4_000,
+      graphiql: true,
+      dataFolder: '.civex',
+      capabilityProbes: true,
+    });
     expect(limits).toMatchObject({ requestTimeoutMs: 15_000, scanRecords: 50_000, drainSeconds: 20 });
     expect(sources).toEqual([
       {
@@ -56,6 +62,7 @@ describe('a complete configuration', () => {
       host: '::1',
       graphiql: true,
       dataFolder: '.civex',
+      capabilityProbes: true,
     });
   });
 

@@ -8,7 +8,7 @@ export type {
   ScalarValue,
   SortKey,
 } from './filter.ts';
-export { isPredicate, toCql2Json } from './filter.ts';
+export { foldOf, isPredicate, toCql2Json } from './filter.ts';
 export { bindAggregate, AGGREGATE_LIMITS } from './aggregate-bind.ts';
 export type {
   AggregateInput,

@@ -7,6 +7,8 @@ export type {
   RecordRequest,
   RecordResult,
 } from './record-door.ts';
+export type { ProbeVerdict } from './probe-capability.ts';
+export type { LostEntry } from './lost-capabilities.ts';
 export type { NotPushed, Strategy } from './explain.ts';
 export type { AggregateRequest, AggregateResult } from './read-aggregate.ts';
 export type { RecordStream, StreamRequest } from './open-stream.ts';

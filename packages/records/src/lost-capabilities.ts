@@ -19,8 +19,18 @@ export class LostCapability extends Error {
 /** Datasets remembered; the one least recently found lying is forgotten first. */
 const MAX_DATASETS = 10_000;
 
+/** One thing a source was caught at. */
+export interface LostEntry {
+  readonly datasetId: string;
+  readonly capability: LostOp;
+  /** Wall clock, epoch milliseconds. */
+  readonly sinceEpochMs: number;
+}
+
 /** What sources were caught at, by dataset, for as long as the process lives. */
 export interface LostCapabilities {
+  /** What a source was caught at, oldest first. */
+  ofSource(source: string): readonly LostEntry[];
   of(source: string, datasetId: string): ReadonlySet<LostOp>;
   add(source: string, datasetId: string, ops: ReadonlySet<LostOp>): void;
 }
@@ -28,10 +38,14 @@ export interface LostCapabilities {
 export function createLostCapabilities(
   onCapabilityLost: (source: string, datasetId: string, op: string) => void,
   maxDatasets: number = MAX_DATASETS,
+  now: () => number = () => 0,
 ): LostCapabilities {
   const lost = new Map<string, ReadonlySet<LostOp>>();
+  const entries = new Map<string, readonly LostEntry[]>();
   const nothing: ReadonlySet<LostOp> = new Set();
   return {
+    ofSource: (source) =>
+      [...entries].flatMap(([key, list]) => (key.startsWith(`${JSON.stringify([source]).slice(0, -1)},`) ? list : [])),
     of: (source, datasetId) => lost.get(JSON.stringify([source, datasetId])) ?? nothing,
     add(source, datasetId, ops) {
       const key = JSON.stringify([source, datasetId]);
@@ -39,8 +53,15 @@ export function createLostCapabilities(
       lost.delete(key);
       lost.set(key, new Set([...known, ...ops]));
       const [oldest] = lost.keys();
-      if (lost.size > maxDatasets && oldest !== undefined) lost.delete(oldest);
-      for (const op of ops) if (!known.has(op)) onCapabilityLost(source, datasetId, op);
+      if (lost.size > maxDatasets && oldest !== undefined) {
+        lost.delete(oldest);
+        entries.delete(oldest);
+      }
+      for (const op of ops) {
+        if (known.has(op)) continue;
+        entries.set(key, [...(entries.get(key) ?? []), { datasetId, capability: op, sinceEpochMs: now() }]);
+        onCapabilityLost(source, datasetId, op);
+      }
     },
   };
 }

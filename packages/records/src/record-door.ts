@@ -1,7 +1,7 @@
-import type { Call } from '@civex/adapter-contract';
+import type { Call, RecordCapability } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { Geometry, HubRecord } from '@civex/model';
-import type { RecordFilter, SortInput, SortKey } from '@civex/query';
+import type { Predicate, RecordFilter, SortInput, SortKey } from '@civex/query';
 import { bindSort, splitFilter, toCql2Json } from '@civex/query';
 import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
 import { bindProperties, bindQuestion, factsOf } from './bind-question.ts';
@@ -9,12 +9,13 @@ import { createCostMeter } from './cost-meter.ts';
 import { digest } from './digest.ts';
 import { explainFilter } from './explain.ts';
 import type { NotPushed, Strategy } from './explain.ts';
-import type { TrustedCapability } from './lost-capabilities.ts';
+import type { LostEntry, TrustedCapability } from './lost-capabilities.ts';
 import type { RecordStream, StreamRequest } from './open-stream.ts';
 import { openStream } from './open-stream.ts';
 import type { RecordPlan } from './plan-records.ts';
 import { planRecords } from './plan-records.ts';
 import { presentRecord } from './present-record.ts';
+import type { ProbeTarget, ProbeVerdict } from './probe-capability.ts';
 import type { AggregateRequest, AggregateResult } from './read-aggregate.ts';
 import { readAggregate } from './read-aggregate.ts';
 import { readScan } from './read-scan.ts';
@@ -38,6 +39,11 @@ export interface RecordDoorOptions {
    * relying on it for that dataset, for as long as it lives (10,000 datasets at most).
    */
   readonly onCapabilityLost: (source: string, datasetId: string, op: string) => void;
+  /**
+   * With it, an operator of a source is relied on only when a probe has shown that the portal decides it (see
+   * `probeCapability`). Default: the adapters' claims are taken on their word.
+   */
+  readonly probes?: { now(): number; monotonicMs(): number } | undefined;
   /** How cursors leave the hub. Default: base64url, readable and not authenticated. */
   readonly cursorSeal?: CursorSeal;
 }
@@ -124,6 +130,12 @@ export interface RecordDoor {
    * for a number with more digits than can be reckoned with.
    */
   aggregate(request: AggregateRequest, call: Call): Promise<AggregateResult>;
+  /** What a source claims for a dataset with queryables, without what it was caught at. */
+  claims(target: ProbeTarget): RecordCapability;
+  /** What a source was caught at, oldest first, for as long as the door lives. */
+  lost(source: string): readonly LostEntry[];
+  /** Whether a source was shown to decide an operator on a type of property; probes it unless that is known. */
+  prove(target: ProbeTarget, claim: Pick<Predicate, 'op' | 'property' | 'type'>, call: Call): Promise<ProbeVerdict>;
 }
 
 interface Question extends BoundQuestion {
@@ -162,7 +174,7 @@ const MAX_SKIPPED = 10;
 
 export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
   const { scanRecords, maxFirst, aggregateRecords = 1_000_000, cursorSeal = PLAIN_SEAL } = options;
-  const trust = createTrust(options.onCapabilityLost);
+  const trust = createTrust({ onCapabilityLost: options.onCapabilityLost, clock: options.probes ?? null });
 
   async function answer(
     question: Question,
@@ -283,6 +295,9 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
 
   return {
     stream: (request, call) => openStream(request, { trust, scanRecords }, call),
+    claims: (target) => trust.claims(target),
+    lost: (source) => trust.lost(source),
+    prove: (target, claim, call) => trust.prove(target, claim, call),
     aggregate: (request, call) => readAggregate(request, { trust, maxFirst, aggregateRecords }, call),
 
     async query(request, call) {

@@ -58,6 +58,40 @@ export interface PortalQuirks {
   readonly dropsNullGroup?: boolean;
   /** Every third group counts one record too many. Opendatasoft. */
   readonly miscountsGroups?: boolean;
+  /** Conditions on records are taken and dropped. */
+  readonly ignoresWhere?: boolean;
+  /** Orders of records are taken and dropped: rows come as they are stored. */
+  readonly ignoresSort?: boolean;
+  /** Rows without a value come first in every order. */
+  readonly nullsFirst?: boolean;
+  /** Every page of records after the first begins one row late. */
+  readonly startsLate?: boolean;
+  /** Every answer of two records or more lacks its last one; the total counts it. */
+  readonly losesLastRow?: boolean;
+  /** The second record of an answer is the first once more. */
+  readonly repeatsRows?: boolean;
+  /** Pages hold one record more than was asked for. */
+  readonly exceedsLimit?: boolean;
+  /** Text equality ignores accents and case. */
+  readonly foldsAccents?: boolean;
+  /** Text equality takes composed and decomposed characters for the same. */
+  readonly normalisesTexts?: boolean;
+  /** Text equality ignores blanks at both ends. */
+  readonly trimsTexts?: boolean;
+  /** Less than and greater than let equal values through. Opendatasoft. */
+  readonly loosensBounds?: boolean;
+  /** An empty text counts as null. Opendatasoft. */
+  readonly emptyIsNull?: boolean;
+  /** Numbers are compared as doubles. */
+  readonly comparesDoubles?: boolean;
+  /** The last column of records has another name than the catalog says. */
+  readonly driftsSchema?: boolean;
+  /** Numbers of records leave as texts of digits. */
+  readonly numbersAsTexts?: boolean;
+  /** Every question for records with a condition is refused, with status 200. */
+  readonly refusesWith200?: boolean;
+  /** Totals are rounded up to the next ten. */
+  readonly estimatesTotal?: boolean;
 }
 
 /** The truth about one dataset, from the portal's own data and not from its protocol. Integers beyond 2^53 are bigint. */

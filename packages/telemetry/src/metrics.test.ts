@@ -36,15 +36,15 @@ test('GraphQL requests, sources and lost capabilities are counted', async () => 
   metrics.graphql('ok', 20);
   metrics.graphql('INPUT_INVALID', 1);
   metrics.sourcesConfigured(4);
-  metrics.capabilityLost('paris');
-  metrics.capabilityLost('paris');
+  metrics.capabilityLost('paris', 'like');
+  metrics.capabilityLost('paris', 'like');
   const lines = await samples(metrics);
   expect(lines).toContain('civex_graphql_requests_total{outcome="ok"} 1');
   expect(lines).toContain('civex_graphql_requests_total{outcome="INPUT_INVALID"} 1');
   expect(lines).toContain('civex_graphql_duration_seconds_count 2');
   expect(lines).toContain('civex_graphql_duration_seconds_sum 0.021');
   expect(lines).toContain('civex_sources_configured 4');
-  expect(lines).toContain('civex_capabilities_lost_total{source="paris"} 2');
+  expect(lines).toContain('civex_capabilities_lost_total{source="paris",capability="like"} 2');
 });
 
 test('outcomes outside the closed list share one series', async () => {

@@ -12,7 +12,7 @@ export interface Metrics {
   /** How many sources the hub serves. */
   sourcesConfigured(count: number): void;
   /** A source did not do what it claimed, and the hub stopped asking it to. */
-  capabilityLost(source: string): void;
+  capabilityLost(source: string, capability: string): void;
   /** Everything in the Prometheus text format. */
   render(): Promise<string>;
   /** Media type of what `render` answers. */
@@ -86,8 +86,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
   const sources = new Gauge({ name: 'civex_sources_configured', help: 'Sources the hub serves.', registers });
   const lost = new Counter({
     name: 'civex_capabilities_lost_total',
-    help: 'Times a source did not do what it claimed, and the hub stopped asking it to.',
-    labelNames: ['source'],
+    help: 'Times a source did not do what it claimed, by what that was, and the hub stopped asking it to.',
+    labelNames: ['source', 'capability'],
     registers,
   });
 
@@ -131,8 +131,8 @@ export function createMetrics(options: MetricsOptions = {}): Metrics {
     sourcesConfigured(count) {
       sources.set(count);
     },
-    capabilityLost(source) {
-      lost.inc({ source });
+    capabilityLost(source, capability) {
+      lost.inc({ source, capability });
     },
     render: () => registry.metrics(),
     contentType: registry.contentType,

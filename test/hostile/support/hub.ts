@@ -168,6 +168,8 @@ function toConfig(sources: readonly SourceInput[], limits: Partial<HubLimits> = 
   const config = defaultHubConfig(sources, { adapters: adapterOptionSchemas, env: { PORTAL_KEY: SECRET } });
   return {
     ...config,
+    // Each request is what is looked at.
+    server: { ...config.server, capabilityProbes: false },
     limits: {
       ...config.limits,
       requestTimeoutMs: LIMITS.requestTimeoutMs,

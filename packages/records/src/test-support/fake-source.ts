@@ -4,6 +4,7 @@ import type { Dataset, HubRecord, Queryable, QueryableType } from '@civex/model'
 import { encodeDatasetId } from '@civex/model';
 import type { Fidelity, Predicate, PredicateOp, RecordFilter, SortKey } from '@civex/query';
 import { isPredicate } from '@civex/query';
+import { opsOf } from '../recheck.ts';
 import { referenceKeyOrder, referencePredicate, referenceTruth } from './reference.ts';
 
 /** What the fake portal can do, and declares. */
@@ -26,6 +27,8 @@ export interface FakeCapability {
 export interface FakeLies {
   /** Also returns what it would return if this operator were true of everything. */
   readonly ignores?: PredicateOp;
+  /** Finds nothing where this operator is asked, and says that nothing matches. */
+  readonly loses?: PredicateOp;
   /** Mixes every n-th row that fails the filter into its answers. */
   readonly mixesIn?: number;
   readonly order?: 'reversed' | 'nulls-first';
@@ -163,6 +166,7 @@ export function createFakeSource(
   const select = (filter: RecordFilter | null): readonly HubRecord[] => {
     if (filter === null) return rows;
     assertDeclared(filter, can, false);
+    if (lies.loses !== undefined && opsOf(filter).has(lies.loses)) return [];
     let failing = 0;
     const ignore = (predicate: Predicate, record: HubRecord): boolean | null =>
       predicate.op === lies.ignores ? true : decide(predicate, record);

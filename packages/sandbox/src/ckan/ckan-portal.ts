@@ -1,5 +1,6 @@
 import { parseExactJson, toJsonText } from '../json-text.ts';
 import type { PortalQuirks, PortalRequest, SandboxPortal } from '../portal.ts';
+import { stateTotal } from '../quirks.ts';
 import { startPortalServer } from '../portal-server.ts';
 import type { PortalAnswer, PortalServerOptions } from '../portal-server.ts';
 import { uuidFrom } from '../random.ts';
@@ -213,7 +214,7 @@ export function describeCkanPortal(options: CkanPortalOptions): PortalServerOpti
         next: link(offset + limit),
         ...(offset > 0 ? { prev: link(Math.max(0, offset - limit)) } : {}),
       },
-      ...(includeTotal ? { total: Math.max(0, total + (quirks.wrongTotal ?? 0)), total_was_estimated: false } : {}),
+      ...(includeTotal ? { total: stateTotal(total, quirks), total_was_estimated: false } : {}),
     };
   };
 
@@ -285,7 +286,8 @@ export function describeCkanPortal(options: CkanPortalOptions): PortalServerOpti
         return { status: 400, headers: JSON_HEADERS, body: JSON.stringify(error.message) };
       if (!(error instanceof CkanError)) throw error;
       const body = { help: helpUrl(action), success: false, error: error.body };
-      return { status: error.status, headers: JSON_HEADERS, body: JSON.stringify(body) };
+      const status = quirks.refusesWith200 === true ? 200 : error.status;
+      return { status, headers: JSON_HEADERS, body: JSON.stringify(body) };
     }
   };
 

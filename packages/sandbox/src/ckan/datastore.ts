@@ -1,6 +1,7 @@
 import { parseExactJson, toJsonText, toPlainText } from '../json-text.ts';
 import { collatorOf } from '../odsql/query.ts';
 import type { PortalQuirks } from '../portal.ts';
+import { bendRow, cutPage, leavingName, textQuirk } from '../quirks.ts';
 import { toTokens } from '../text-search.ts';
 import type { CkanErrors } from './ckan-error.ts';
 import type { DatastoreField, DatastoreRow, DatastoreType, LoadedTable } from './ckan-dataset.ts';
@@ -150,12 +151,14 @@ export function searchTable(
   readCount('offset', 0);
 
   const tests: ((row: DatastoreRow) => boolean)[] = [];
+  const fold = textQuirk(quirks);
   const normalise = (value: unknown): unknown => {
-    if (typeof value !== 'string') return value;
-    const cut = quirks.compares50Characters === true ? value.slice(0, 50) : value;
-    return quirks.foldsCase === true ? cut.toLowerCase() : cut;
+    if (typeof value === 'string') return fold === null ? value : fold(value);
+    return quirks.comparesDoubles === true && typeof value === 'bigint' ? Number(value) : value;
   };
-  let filters = parameters['filters'];
+  let filters = quirks.ignoresWhere === true ? undefined : parameters['filters'];
+  if (quirks.refusesWith200 === true && filters !== undefined)
+    throw errors.validation({ filters: ['not evaluated on this portal'] });
   if (typeof filters === 'string') {
     if (filters.trim() === '') filters = undefined;
     else
@@ -245,12 +248,14 @@ export function searchTable(
     terms.push({
       field,
       descending,
-      nullsLast: match[4] === undefined ? !descending : match[4].toLowerCase() === 'last',
+      nullsLast:
+        quirks.nullsFirst !== true && (match[4] === undefined ? !descending : match[4].toLowerCase() === 'last'),
     });
   }
 
   let rows = table.rows().filter((row) => tests.every((test) => test(row)));
-  if (terms.length > 0) rows = sortRows(rows, terms, language);
+  // Equal rows are in no order that can be relied on: not in the stored one, as a stable sort would leave them.
+  if (terms.length > 0 && quirks.ignoresSort !== true) rows = sortRows(rows.toReversed(), terms, language);
   else if (ranks !== null) {
     const found = ranks;
     rows = [...rows].sort((a, b) => (found.get(b) ?? 0) - (found.get(a) ?? 0));
@@ -260,7 +265,7 @@ export function searchTable(
   for (const name of asked) if (!byName.has(name)) throw errors.validation({ fields: [`invalid value "${name}"`] });
   let fields: readonly DatastoreField[] =
     asked.length === 0 ? table.fields : asked.map((name) => byName.get(name)).filter((field) => field !== undefined);
-  let shown = rows;
+  let shown: readonly DatastoreRow[] = rows;
   if (toBoolean(parameters['distinct'], false)) {
     const seen = new Set<string>();
     shown = rows.filter((row) => {
@@ -269,14 +274,23 @@ export function searchTable(
     });
   }
   const total = shown.length;
-  const page = shown.slice(offset, offset + limit);
+  const page = cutPage(shown, offset, limit, quirks);
   if (asked.length > 0) shown = page.map((row) => Object.fromEntries(asked.map((name) => [name, row[name] ?? null])));
   else if (ranks !== null) {
     const found = ranks;
     fields = [...fields, { id: 'rank', type: 'float8' }];
     shown = page.map((row) => ({ ...row, rank: (found.get(row) ?? 0) / 16.5 }));
   } else shown = page;
-  return { fields, rows: shown, total, limit, offset };
+  return {
+    fields: fields.map((field, index) => {
+      const id = leavingName(field.id, index === fields.length - 1, quirks);
+      return id === field.id ? field : { ...field, id };
+    }),
+    rows: shown.map((row) => bendRow(row, quirks)),
+    total,
+    limit,
+    offset,
+  };
 }
 
 function isEqual(a: unknown, b: unknown): boolean {

@@ -1,6 +1,7 @@
 import { distanceMetres, isInBox, isShapeWithin, parseWkt, shapesIntersect, toShape } from '../geo.ts';
 import type { Position, Shape } from '../geo.ts';
 import type { PortalQuirks } from '../portal.ts';
+import { textQuirk } from '../quirks.ts';
 import { foldText, isWithinEdits, toTokens } from '../text-search.ts';
 import type { Call, Condition, Expression } from './ast.ts';
 import { OdsqlError } from './odsql-error.ts';
@@ -267,12 +268,9 @@ function compareScalars(a: unknown, b: unknown): number {
 }
 
 function createTextEquality(quirks: PortalQuirks): (a: unknown, b: unknown) => boolean {
-  if (quirks.compares50Characters !== true && quirks.foldsCase !== true) return (a, b) => a === b;
-  const normalise = (value: unknown): unknown => {
-    if (typeof value !== 'string') return value;
-    const cut = quirks.compares50Characters === true ? value.slice(0, 50) : value;
-    return quirks.foldsCase === true ? cut.toLowerCase() : cut;
-  };
+  const fold = textQuirk(quirks);
+  if (fold === null) return (a, b) => a === b;
+  const normalise = (value: unknown): unknown => (typeof value === 'string' ? fold(value) : value);
   return (a, b) => normalise(a) === normalise(b);
 }
 
@@ -388,10 +386,13 @@ export function compileWhere<Row>(
   // "A comparison involving at least one null value is false", so NOT turns it into true, unless the quirk says SQL.
   const unknown: Truth = context.quirks.twoValuedNot === false ? null : false;
   const equalTexts = createTextEquality(context.quirks);
+  const areDoubles = context.quirks.comparesDoubles === true;
+  const compare = (a: unknown, b: unknown): number =>
+    areDoubles && isNumeric(a) && isNumeric(b) ? compareScalars(Number(a), Number(b)) : compareScalars(a, b);
 
   const isEqual = (type: ValueType, a: unknown, b: unknown): boolean => {
     if (type === 'text') return equalTexts(a, b);
-    return isNumeric(a) && isNumeric(b) ? compareScalars(a, b) === 0 : a === b;
+    return isNumeric(a) && isNumeric(b) ? compare(a, b) === 0 : a === b;
   };
 
   const overValues = (left: Compiled<Row>, test: (value: unknown) => boolean): Test<Row> => {
@@ -457,7 +458,8 @@ export function compileWhere<Row>(
         const { op } = node;
         return overValues(left, (value) => {
           if (op === '=') return isEqual(left.type, value, right);
-          const order = compareScalars(value, right);
+          const order = compare(value, right);
+          if (order === 0 && context.quirks.loosensBounds === true) return true;
           return op === '>' ? order > 0 : op === '<' ? order < 0 : op === '>=' ? order >= 0 : order <= 0;
         });
       }
@@ -507,7 +509,11 @@ export function compileWhere<Row>(
       case 'isNull': {
         const left = compileExpression(node.left, schema, context);
         if (left.column === null) throw new OdsqlError('IS NULL is only allowed on fields');
-        return (row) => left.get(row) === null;
+        const { emptyIsNull } = context.quirks;
+        return (row) => {
+          const value = left.get(row);
+          return value === null || (emptyIsNull === true && value === '');
+        };
       }
       case 'isTrue': {
         const left = compileExpression(node.left, schema, context);

@@ -35,10 +35,15 @@ function compareNonNull(a: unknown, b: unknown, language: string): number {
 }
 
 /** Nulls come last in both directions, as the reference says. */
-function compareForOrder(a: unknown, b: unknown, descending: boolean, language: string): number {
+function compareForOrder(
+  a: unknown,
+  b: unknown,
+  descending: boolean,
+  { language, quirks }: Pick<QueryContext, 'language' | 'quirks'>,
+): number {
   const aNull = a === null || a === undefined;
   const bNull = b === null || b === undefined;
-  if (aNull || bNull) return aNull === bNull ? 0 : aNull ? 1 : -1;
+  if (aNull || bNull) return aNull === bNull ? 0 : aNull === (quirks.nullsFirst !== true) ? 1 : -1;
   const order = compareNonNull(a, b, language);
   return descending ? -order : order;
 }
@@ -424,7 +429,7 @@ export function aggregate<Row>(
   if (orders.length > 0)
     list.sort((a, b) => {
       for (const { get, descending } of orders) {
-        const order = compareForOrder(get(a), get(b), descending, context.language);
+        const order = compareForOrder(get(a), get(b), descending, context);
         if (order !== 0) return order;
       }
       return 0;
@@ -473,7 +478,7 @@ export function compileOrder<Row>(
     }));
     decorated.sort((a, b) => {
       for (let i = 0; i < keys.length; i++) {
-        const order = compareForOrder(a.values[i], b.values[i], keys[i]?.descending ?? false, context.language);
+        const order = compareForOrder(a.values[i], b.values[i], keys[i]?.descending ?? false, context);
         if (order !== 0) return order;
       }
       return 0;

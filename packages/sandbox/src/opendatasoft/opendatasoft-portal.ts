@@ -9,6 +9,7 @@ import { aggregate, collatorOf, compileOrder, compileProjection, hasAggregate } 
 import type { Column, RowSchema } from '../odsql/schema.ts';
 import { assertTimezone, toDateParts } from '../odsql/time.ts';
 import type { PortalQuirks, PortalRequest, SandboxPortal } from '../portal.ts';
+import { areRowsBent, bendRow, cutPage, stateTotal } from '../quirks.ts';
 import { startPortalServer } from '../portal-server.ts';
 import type { PortalAnswer, PortalServerOptions } from '../portal-server.ts';
 import { CATALOG_SCHEMA, STRUCTURE_KEYS } from './catalog-schema.ts';
@@ -174,6 +175,9 @@ type Test<Row> = (row: Row) => boolean;
 
 function compileFilter<Row>(clauses: Clauses, schema: RowSchema<Row>): Test<Row> {
   const { context } = clauses;
+  if (context.quirks.ignoresWhere === true && schema !== CATALOG_SCHEMA) return () => true;
+  if (context.quirks.refusesWith200 === true && clauses.where.length > 0)
+    throw new PortalRefusal(200, 'ODSQLError', 'ODSQL query is malformed.');
   const tests: Test<Row>[] = [];
   const add = (clause: string, make: () => Test<Row>): void => {
     try {
@@ -327,7 +331,7 @@ export function describeOpendatasoftPortal(
   };
 
   const pageBody = (total: number, page: readonly string[], quirks: PortalQuirks): string =>
-    `{"total_count": ${Math.max(0, total + (quirks.wrongTotal ?? 0))}, "results": [${page.join(', ')}]}`;
+    `{"total_count": ${stateTotal(total, quirks)}, "results": [${page.join(', ')}]}`;
 
   /** Filters and orders; the common beginning of pages and exports. */
   const selectRows = <Row>(all: readonly Row[], clauses: Clauses, schema: RowSchema<Row>): readonly Row[] => {
@@ -337,7 +341,7 @@ export function describeOpendatasoftPortal(
         : compileOrder(clauses.orderBy, clauses.select, schema, clauses.context),
     );
     const matching = all.filter(compileFilter(clauses, schema));
-    return order === null ? matching : order(matching);
+    return order === null || clauses.context.quirks.ignoresSort === true ? matching : order(matching);
   };
 
   const runAggregate = <Row>(rows: readonly Row[], clauses: Clauses, schema: RowSchema<Row>): string[] =>
@@ -422,7 +426,7 @@ export function describeOpendatasoftPortal(
       return success(pageBody(isGrouped ? results.length : rows.length, results.slice(offset, offset + limit), quirks));
     }
     const project = projectRecords(dataset, clauses);
-    return success(pageBody(rows.length, rows.slice(offset, offset + limit).map(project), quirks));
+    return success(pageBody(rows.length, cutPage(rows, offset, limit, quirks).map(project), quirks));
   };
 
   const projectRow = (dataset: LoadedDataset, clauses: Clauses): ((row: OpendatasoftRow) => Record<string, unknown>) =>
@@ -437,9 +441,10 @@ export function describeOpendatasoftPortal(
 
   const projectRecords = (dataset: LoadedDataset, clauses: Clauses): ((row: OpendatasoftRow) => string) => {
     const isPlain = clauses.select.every(({ expression }) => expression.kind === 'star');
-    if (isPlain && clauses.context.timezone === 'UTC') return dataset.rowText;
+    const { quirks, timezone } = clauses.context;
+    if (isPlain && timezone === 'UTC' && !areRowsBent(quirks)) return dataset.rowText;
     const project = projectRow(dataset, clauses);
-    return (row) => toJsonText(project(row));
+    return (row) => toJsonText(bendRow(project(row), quirks));
   };
 
   const exportRecords = (
@@ -459,7 +464,7 @@ export function describeOpendatasoftPortal(
     const limit = readInteger(parameters, 'limit', -1);
     assertRange('limit', limit, -1, Number.MAX_SAFE_INTEGER);
     const cut = <T>(rows: readonly T[]): readonly T[] => (limit === -1 ? rows : rows.slice(0, limit));
-    const matching = selectRows(dataset.rows(), clauses, dataset.schema);
+    const matching = cutPage(selectRows(dataset.rows(), clauses, dataset.schema), 0, Infinity, quirks);
     const isAggregated = clauses.groupBy.length > 0 || hasAggregate(clauses.select);
     const labels = new Map(dataset.fields.map(({ name, label }) => [name, label ?? name]));
     const labelled = (row: Record<string, unknown>): Record<string, unknown> =>

@@ -1,0 +1,3 @@
+import { describeCentralLaw } from './support/describe-central-law.ts';
+
+describeCentralLaw('ckan', ['beyond a silent cap']);

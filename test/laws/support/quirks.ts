@@ -1,0 +1,116 @@
+import { AssertionError } from 'node:assert';
+import type { PortalQuirks } from '@civex/sandbox';
+import * as fc from 'fast-check';
+import { tryCase } from './central-law.ts';
+import { questionArb } from './law-questions.ts';
+import type { Kind } from './law-world.ts';
+import { createWorld } from './law-world.ts';
+
+/** One thing portals do that nobody documents, or that contradicts what they document. */
+export interface Quirk {
+  readonly title: string;
+  readonly quirks: PortalQuirks;
+}
+
+export const QUIRKS: readonly Quirk[] = [
+  { title: 'drops conditions on records', quirks: { ignoresWhere: true } },
+  { title: 'drops orders', quirks: { ignoresSort: true } },
+  { title: 'caps pages silently', quirks: { capsSilentlyAt: 3 } },
+  { title: 'compares the first 50 characters of texts', quirks: { compares50Characters: true } },
+  { title: 'negates with three truth values', quirks: { twoValuedNot: false } },
+  { title: 'folds case', quirks: { foldsCase: true } },
+  { title: 'folds accents', quirks: { foldsAccents: true } },
+  { title: 'composes characters before it compares', quirks: { normalisesTexts: true } },
+  { title: 'trims texts before it compares', quirks: { trimsTexts: true } },
+  { title: 'takes an empty text for null', quirks: { emptyIsNull: true } },
+  { title: 'lets equal values through strict bounds', quirks: { loosensBounds: true } },
+  { title: 'compares whole numbers as doubles', quirks: { comparesDoubles: true } },
+  { title: 'states a total that is too high', quirks: { wrongTotal: 3 } },
+  { title: 'states a total that is too low', quirks: { wrongTotal: -1 } },
+  { title: 'rounds totals up to tens', quirks: { estimatesTotal: true } },
+  { title: 'repeats its first page', quirks: { repeatsPages: true } },
+  { title: 'repeats a record on a page', quirks: { repeatsRows: true } },
+  { title: 'begins later pages one record late', quirks: { startsLate: true } },
+  { title: 'loses the last record of an answer', quirks: { losesLastRow: true } },
+  { title: 'sends more records than asked for', quirks: { exceedsLimit: true } },
+  { title: 'sorts nulls first', quirks: { nullsFirst: true } },
+  { title: 'renames a column after it was described', quirks: { driftsSchema: true } },
+  { title: 'writes numbers as texts', quirks: { numbersAsTexts: true } },
+  { title: 'refuses with status 200', quirks: { refusesWith200: true } },
+  { title: 'leaves out the group of nulls', quirks: { dropsNullGroup: true } },
+  { title: 'counts a record too many in some groups', quirks: { miscountsGroups: true } },
+];
+
+export interface QuirkReport {
+  /** Answers of the portal that the quirk changed. */
+  readonly bent: number;
+  /** Questions that were refused with an error of the source. */
+  readonly refused: number;
+  /** Questions answered right after a capability was given up. */
+  readonly recomputed: number;
+  /** What the wrong answers were to. */
+  readonly wrong: readonly string[];
+}
+
+/** Asks a portal with one quirk; a wrong answer is written down, a refusal counted. */
+export async function tryQuirk(kind: Kind, quirks: PortalQuirks, cases: number, seed: number): Promise<QuirkReport> {
+  // Where nothing tells records apart, equal ones may be there twice: nobody sees that one is repeated.
+  const needsIds = quirks.repeatsRows === true;
+  const world = await createWorld(kind, ({ size, isUnique }) => size < 1_000 && (isUnique || !needsIds));
+  world.setQuirks(quirks);
+  const [first] = world.tables;
+  const arbitrary = questionArb(
+    first?.columns ?? [],
+    world.tables.map(({ spec }) => spec.id),
+  );
+  let [refused, recomputed] = [0, 0];
+  const wrong: string[] = [];
+  for (const question of fc.sample(arbitrary, { numRuns: cases, seed })) {
+    let isLost = false;
+    try {
+      const verdict = await tryCase(world, question, {
+        onCapabilityLost: () => {
+          isLost = true;
+        },
+        withCap: false,
+        withoutPushdown: true,
+      });
+      if (verdict !== 'right') refused++;
+      else if (isLost) recomputed++;
+    } catch (error) {
+      if (!(error instanceof AssertionError)) throw error;
+      wrong.push(`${JSON.stringify(question)}: ${error.message.slice(0, 300)}`);
+    }
+  }
+  return { bent: world.bentAnswers(), refused, recomputed, wrong };
+}
+
+function verdictOf(report: QuirkReport | null): string {
+  if (report === null) return 'not tried';
+  if (report.wrong.length > 0) return 'WRONG';
+  if (report.bent === 0) return 'never met: nothing that depends on it is asked';
+  const parts = [
+    ...(report.refused > 0 ? ['caught: refused'] : []),
+    ...(report.recomputed > 0 ? ['caught: given up and computed again'] : []),
+  ];
+  return parts.length === 0 ? 'neutralised: not relied on' : parts.join('; ');
+}
+
+/** The table of what becomes of each quirk. */
+export function renderQuirks(reportOf: (kind: Kind, title: string) => QuirkReport | null): string {
+  return `# Quirks of portals, and what becomes of them
+
+Generated by quirks.test.ts, which fails when it is stale (\`CIVEX_WRITE_TABLES=1 npx vitest run test/laws/quirks.test.ts\`
+writes it anew). Each row is a stand-in portal with one quirk, asked seeded questions with its adapter as it claims and as
+if it could do nothing. No answer is wrong. _Caught: refused_: some questions end in an error of the source. _Given up_:
+the source loses a capability and the answer is computed again without it. _Neutralised_: answers of the portal change
+and those of the hub do not.
+
+What no client can see is not in the table: a portal that leaves out records and counts without them, and one that
+repeats a record where nothing tells records apart (that row is asked of datasets with a number of their own).
+
+| A portal that … | Opendatasoft | CKAN |
+| --- | --- | --- |
+${QUIRKS.map(({ title }) => `| ${title} | ${verdictOf(reportOf('opendatasoft', title))} | ${verdictOf(reportOf('ckan', title))} |`).join('\n')}
+`;
+}
