@@ -491,6 +491,45 @@ describe('a scan', () => {
     expect(call.trace.portalQueries.length).toBe(2);
   });
 
+  describe('of records with a number of their own', () => {
+    const many = rowsOf(150);
+    const scanned = async (
+      rows: readonly object[],
+      ask: Partial<Parameters<NonNullable<SourceAdapter['records']>['scan']>[1]>,
+    ): Promise<readonly unknown[]> => {
+      const { adapter, call } = setUp(recordsOf(rows));
+      const gids: unknown[] = [];
+      const scan = adapter.records!.scan(await datasetOf(), { ...wholeScan(null), ...ask }, call);
+      for await (const batch of scan) gids.push(...batch.map(({ values }) => values['gid']));
+      return gids;
+    };
+    const malformed = { code: 'SOURCE_MALFORMED' };
+    const byName = [{ property: 'n', type: 'NUMBER', direction: 'ASC' }] as const;
+
+    test('refuses one that comes twice, whatever was asked for', async () => {
+      const twice = [...many.slice(0, -1), many[20]!];
+      await expect(scanned(twice, {})).rejects.toMatchObject(malformed);
+      await expect(scanned(twice, { ids: false, properties: ['nom'] })).rejects.toMatchObject(malformed);
+      await expect(scanned(twice, { order: [] })).rejects.toMatchObject(malformed);
+    });
+
+    test('refuses one that lies before the place it was asked to begin behind', async () => {
+      const behind = { order: [], after: String(many[9]!['gid']) };
+      await expect(scanned(many.slice(10), behind)).resolves.toHaveLength(140);
+      await expect(scanned(many, behind)).rejects.toMatchObject(malformed);
+    });
+
+    test('refuses, in another order, one that comes twice among its equals, and keeps none of them', async () => {
+      const equal = many.map((row) => ({ ...row, n: 1 }));
+      await expect(scanned(equal, { order: byName })).resolves.toHaveLength(150);
+      await expect(scanned([...equal.slice(0, 100), equal[99]!, ...equal.slice(101)], { order: byName })).rejects.toMatchObject(malformed); // prettier-ignore
+      await expect(scanned([...equal.slice(0, 100), equal[20]!, ...equal.slice(101)], { order: byName })).rejects.toMatchObject(malformed); // prettier-ignore
+      // Equal numbers in different records of the order are no repeats.
+      const steps = many.map((row, index) => ({ ...row, n: index }));
+      await expect(scanned(steps.toReversed(), { order: byName })).resolves.toHaveLength(150);
+    });
+  });
+
   test.each([1, 2, 3, 7, 64])('reads an export that arrives in pieces of %i bytes', async (chunk) => {
     const { adapter, call } = setUp(recordsOf(rowsOf(120), [120], null, chunk));
     const records = await scanAll(adapter, await datasetOf(), call);

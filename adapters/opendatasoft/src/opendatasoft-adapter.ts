@@ -14,8 +14,8 @@ import { HubError, isHubError } from '@civex/errors';
 import type { HttpAnswer, HttpRequest, SourceHttp } from '@civex/http';
 import { decodeUtf8, parseJsonLossless } from '@civex/model';
 import type { Dataset, HubRecord, Queryable } from '@civex/model';
-import { createPredicate, isPredicate } from '@civex/query';
-import type { RecordFilter } from '@civex/query';
+import { createPredicate, createRecordComparator, isPredicate } from '@civex/query';
+import type { RecordFilter, SortKey } from '@civex/query';
 import { createAggregateDialect, GROUP_WINDOW } from './opendatasoft-aggregate.ts';
 import type { AggregateDialect } from './opendatasoft-aggregate.ts';
 import { PORTAL_LANGUAGES } from './opendatasoft-config.ts';
@@ -453,17 +453,34 @@ export function createOpendatasoftAdapter(
     };
   };
 
-  /** The same in another order, where every value has to be kept. */
-  const withoutRepeats = (toRecord: (row: Json) => HubRecord, property: string | null): ((row: Json) => HubRecord) => {
-    if (property === null) return toRecord;
-    const seen = new Set<unknown>();
-    return (row) => {
-      const record = toRecord(row);
-      const value = record.values[property] ?? null;
-      if (value === null || seen.has(value))
-        throw fail('SOURCE_MALFORMED', 'The source sent records that share the value it declares unique.');
-      seen.add(value);
-      return record;
+  /**
+   * The same in another order: there the unique number only tells apart what is equal in all sort keys, and a record that
+   * comes twice is equal to itself. What breaks that is told at the end: whoever reads notices sooner when the portal
+   * keeps no order at all, and can do without.
+   */
+  const amongEquals = (
+    toRecord: (row: Json) => HubRecord,
+    property: string,
+    order: readonly SortKey[],
+  ): { readonly toRecord: (row: Json) => HubRecord; readonly isBroken: () => boolean } => {
+    const compare = createRecordComparator(order);
+    let last: { readonly values: HubRecord['values']; readonly number: number | bigint } | null = null;
+    let isBroken = false;
+    return {
+      isBroken: () => isBroken,
+      toRecord(row) {
+        const record = toRecord(row);
+        const { [property]: value = null } = record.values;
+        if (typeof value !== 'number' && typeof value !== 'bigint')
+          throw fail('SOURCE_MALFORMED', 'The source sent a record without the value it declares unique.');
+        if (last !== null && compare({ id: '', values: last.values }, { id: '', values: record.values }) === 0) {
+          if (value === last.number)
+            throw fail('SOURCE_MALFORMED', 'The source sent records that share the value it declares unique.');
+          isBroken ||= value < last.number;
+        }
+        last = { values: record.values, number: value };
+        return record;
+      },
     };
   };
 
@@ -560,13 +577,20 @@ export function createOpendatasoftAdapter(
       if (first.items.length > Math.min(PAGE_SIZE, first.total)) throw incomplete();
       const areUnique = profile.uniqueProperty !== null && ask.order?.length === 0;
       const toValues = createRecordMapper(dataset, timeZone, { ...ask, areUnique, areWhole });
-      const toRecord = areUnique
-        ? inUniqueOrder(toValues, profile.uniqueProperty, ask.after)
-        : withoutRepeats(toValues, profile.uniqueProperty);
+      const among =
+        areUnique || profile.uniqueProperty === null || ask.order === null
+          ? null
+          : amongEquals(toValues, profile.uniqueProperty, ask.order);
+      const toRecord = among?.toRecord ?? inUniqueOrder(toValues, areUnique ? profile.uniqueProperty : null, ask.after);
+      const assertOrder = (): void => {
+        if (among?.isBroken() === true)
+          throw fail('SOURCE_MALFORMED', 'The source sent records out of the order of the value it declares unique.');
+      };
       const select = toSelect(ask, rest, profile);
       // A page that is full may have been cut, and the total with it.
       if (first.items.length === first.total && first.total < PAGE_SIZE) {
         if (first.total > 0) yield first.items.map(toRecord).filter(isWanted);
+        assertOrder();
         return;
       }
       const path = recordsPath(dataset, '/exports/jsonl');
@@ -595,6 +619,7 @@ export function createOpendatasoftAdapter(
           if (batch.length > 0) yield batch;
         }
       }
+      assertOrder();
       if (count === first.total) return;
       // The data may have changed between the count and the export; a second count tells.
       const recount = await readRecords(dataset, [...toFilter(where), ['limit', '1'], ['offset', '0']], 'none', call);
