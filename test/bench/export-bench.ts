@@ -207,7 +207,10 @@ interface Run {
   readonly bytes: number;
   readonly status: string | undefined;
   readonly cpuS: number;
-  /** What the process grew by, from the first tenth of the rows to the highest point after it. */
+  /**
+   * What the process grew by with the rows: from its highest point while the first third of the file left to its highest
+   * point after it. Highest points, because a collector lets memory rise and fall in between.
+   */
   readonly growthMb: number;
 }
 
@@ -217,16 +220,13 @@ async function download(url: string, part: Part): Promise<Run> {
   const { body, trailers, statusCode } = await request(url, { bodyTimeout: 0, headersTimeout: 0 });
   if (statusCode !== 200) throw new Error(`${url}: ${statusCode} ${await body.text()}`);
   let bytes = 0;
-  let base: number | null = null;
-  let highest = 0;
+  const samples: { readonly bytes: number; readonly rssMb: number }[] = [];
   let isOver = false;
   const watching = (async () => {
     while (!isOver) {
       const { rssMb } = await part.usage();
-      // The first tenth of a gigabyte warms buffers and code up.
-      if (bytes > 100_000_000) base ??= rssMb;
-      if (base !== null) highest = Math.max(highest, rssMb);
-      await new Promise((resolve) => setTimeout(resolve, 200));
+      samples.push({ bytes, rssMb });
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   })();
   for await (const chunk of body) bytes += (chunk as Buffer).length;
@@ -234,12 +234,14 @@ async function download(url: string, part: Part): Promise<Run> {
   const seconds = (performance.now() - startedAt) / 1_000;
   await watching;
   const after = await part.usage();
+  const highest = (isIn: (share: number) => boolean): number =>
+    Math.max(0, ...samples.filter((sample) => isIn(sample.bytes / bytes)).map(({ rssMb }) => rssMb));
   return {
     seconds,
     bytes,
     status: trailers['civex-export-status'],
     cpuS: after.cpuS - before.cpuS,
-    growthMb: base === null ? 0 : Math.max(0, highest - base),
+    growthMb: Math.max(0, highest((share) => share > 1 / 3) - highest((share) => share <= 1 / 3)),
   };
 }
 
@@ -282,7 +284,7 @@ async function main(): Promise<void> {
     lines,
   };
   console.log(JSON.stringify(figures, null, 2));
-  const [, , , output] = process.argv;
+  const [, , , , output] = process.argv;
   if (output !== undefined && output !== '') writeFileSync(output, `${JSON.stringify(figures, null, 2)}\n`);
 }
 
