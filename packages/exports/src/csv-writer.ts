@@ -3,6 +3,7 @@ import type { BoundColumn } from './columns.ts';
 import { freeName, idOf, valueOf } from './columns.ts';
 import { cellWriter, textCell } from './csv-cell.ts';
 import type { ExportOptions, ExportWriter } from './export-writer.ts';
+import { createTextBuffer } from './text-buffer.ts';
 
 const LINE_END = '\r\n';
 const BYTE_ORDER_MARK = '\uFEFF';
@@ -15,6 +16,7 @@ export function createCsvWriter(columns: readonly BoundColumn[], options: Export
   const { ids = false, byteOrderMark = false } = options;
   const isNumbered = !ids && columns.length < 2;
   const leadingName = ids ? 'record_id' : isNumbered ? 'record_number' : null;
+  const text = createTextBuffer();
   let recordNumber = 0;
   const leadingCell = (record: HubRecord): string => (ids ? textCell(idOf(record)) : String(recordNumber));
   const cells = columns.map((column, index) => ({
@@ -31,14 +33,13 @@ export function createCsvWriter(columns: readonly BoundColumn[], options: Export
       return Buffer.from(`${byteOrderMark ? BYTE_ORDER_MARK : ''}${leading}${names}${LINE_END}`);
     },
     write(records) {
-      let text = '';
       for (const record of records) {
         recordNumber++;
-        if (leadingName !== null) text += leadingCell(record);
-        for (const { column, comma, toCell } of cells) text += comma + toCell(valueOf(record, column));
-        text += LINE_END;
+        let line = leadingName === null ? '' : leadingCell(record);
+        for (const { column, comma, toCell } of cells) line += comma + toCell(valueOf(record, column));
+        text.append(line + LINE_END);
       }
-      return Buffer.from(text);
+      return text.take();
     },
     end: () => null,
   };
