@@ -185,6 +185,7 @@ describe('the door', () => {
     // The law says nothing where it was not tried.
     expect(Math.min(seen.w, seen.s, seen.paged, seen.pushed, seen.residual)).toBeGreaterThan(300);
     expect(Math.min(seen.unordered, seen.refused)).toBeGreaterThan(30);
+    expect(Math.min(seen.beyond, seen.exact), JSON.stringify(seen)).toBeGreaterThan(100);
     task.meta.figures = [
       {
         point: 3,

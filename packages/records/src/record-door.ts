@@ -169,7 +169,7 @@ async function statedTotal(plan: { readonly pushed: RecordFilter | null }, fetch
   return total;
 }
 
-/** A page beyond windows is read up to through this many times `scanRecords` records, none of which are kept. */
+/** A page beyond windows is read up to through this many times `scanRecords` records, of which only the ids are kept. */
 const MAX_SKIPPED = 10;
 
 export function createRecordDoor(options: RecordDoorOptions): RecordDoor {

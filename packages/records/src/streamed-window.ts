@@ -33,6 +33,8 @@ export function createStreamedWindow(options: StreamedWindowOptions, call: Call)
   let position: number | null = null;
   let last: HubRecord | null = null;
   let isEnded = false;
+  /** Of everything read so far, `maxSkipped` and a page at most: pages of one chain know nothing of each other. */
+  const seen = new Set<string>();
 
   /** @returns at most `count` records; fewer only at the end. */
   async function take(count: number): Promise<HubRecord[]> {
@@ -43,6 +45,18 @@ export function createStreamedWindow(options: StreamedWindowOptions, call: Call)
         const { done, value } = await batches.next();
         if (done === true) isEnded = true;
         else {
+          for (const { id } of value) {
+            if (seen.has(id))
+              throw new HubError(
+                'SOURCE_MALFORMED',
+                'The source returned a record twice while its records were paged.',
+                {
+                  source: dataset.source,
+                  datasetId: dataset.id,
+                },
+              );
+            seen.add(id);
+          }
           waiting = value;
         }
         continue;
