@@ -85,9 +85,13 @@ async function stopOrphan(cluster: string, environment: Environment): Promise<vo
     process.kill(pid, signal);
     const end = environment.monotonicMs() + STOP_MS;
     while (isAlive(pid) && environment.monotonicMs() < end) await sleep(environment, 20);
+    if (!isAlive(pid)) break;
   }
   if (isAlive(pid))
     throw refuse(`A database server of an earlier hub (process ${pid}) does not stop. Stop it by hand.`);
+  // The fifth line is its socket folder.
+  const socketFolder = lines[4] ?? '';
+  if (path.basename(socketFolder).startsWith('civex-')) await rm(socketFolder, { recursive: true, force: true });
 }
 
 /**

@@ -20,6 +20,10 @@ export function toStoreError(error: unknown): unknown {
   if (code === '53100' || code === 'ENOSPC') {
     return new HubError('INTERNAL', 'The storage is full. Nothing was written.', {}, error);
   }
+  if (code === 'ERR_INVALID_URL') {
+    // The parser's error holds the address with its password: it is no cause.
+    return new HubError('CONFIG_INVALID', 'DATABASE_URL is not a PostgreSQL address.');
+  }
   if (code === '57014') {
     return new HubError('INTERNAL', 'The storage took too long and was stopped. Nothing was written.', {}, error);
   }
