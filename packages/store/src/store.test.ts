@@ -14,6 +14,19 @@ interface Tables {
 const FIRST: Migrations = {
   '0001-note': { statements: ['create table note (id serial primary key, text text not null)'] },
 };
+/** A hub in a process of its own, which writes one row, tells its server's pid and waits to be killed. */
+const KILLED_HUB = `
+import { createSystemEnvironment } from '@civex/environment';
+import { openStore } from './store.ts';
+const store = await openStore({
+  dataFolder: process.argv[1],
+  migrations: ${JSON.stringify(FIRST)},
+  environment: createSystemEnvironment(),
+  log: { warn: () => {} },
+});
+await store.use((db) => db.insertInto('note').values({ text: 'acknowledged' }).execute());
+process.stdout.write(String(store.serverPid()));
+`;
 const folders: string[] = [];
 function newFolder(): string {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'store-test-'));
@@ -103,8 +116,10 @@ describe('the embedded store', () => {
 
   test('the server of a killed hub is stopped and its data kept', async () => {
     const folder = newFolder();
-    const file = path.join(import.meta.dirname, 'killed-hub.test-fixtures.ts');
-    const hub = spawn(process.execPath, [file, folder], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const hub = spawn(process.execPath, ['--input-type=module', '-e', KILLED_HUB, folder], {
+      cwd: import.meta.dirname,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     const orphan = await new Promise<number>((done) => hub.stdout.once('data', (data) => done(Number(String(data)))));
     hub.kill('SIGKILL');
     await new Promise((done) => hub.once('exit', done));
