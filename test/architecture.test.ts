@@ -21,6 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'any'>> = {
   'packages/config': ['errors', 'model', 'query'],
   'packages/exports': ['model', 'errors', 'query'],
   'packages/sandbox': [],
+  'packages/store': ['environment', 'errors'],
   'packages/adapter-testkit': ['model', 'errors', 'query', 'adapter-contract', 'records'],
   'packages/cli': ['errors', 'query', 'config', 'sandbox', 'gateway'],
   'adapters/*': [
