@@ -1,0 +1,1 @@
+export type { Actor, OrganisationRole, ShareDetail, Subject } from './subject.ts';
