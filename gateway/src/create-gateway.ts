@@ -149,7 +149,7 @@ export function createGateway(options: GatewayOptions): Gateway {
       if (operation === null || operation === undefined) return;
       const variables = (args.variableValues ?? {}) as Record<string, unknown>;
       try {
-        checkVariables(variables);
+        checkVariables(variables, questions);
         checkNulls(schema, args.document, operation, variables);
         const cost = costOf(schema, args.document, operation, variables, sources.size);
         const limit = queryLimits.cost * questions;

@@ -8,6 +8,8 @@ import { Refusal } from './refusal.ts';
 
 export interface ExportServerOptions {
   readonly gateway: Pick<Gateway, 'withExport'>;
+  /** Milliseconds in which a caller may take nothing before it is cut off: it holds a connection to the portal. */
+  readonly stalledMs: number;
   /** Exports under way at once; beyond it 503. */
   readonly concurrentExports: number;
   readonly environment: Pick<Clock, 'monotonicMs'> & Timers;
@@ -15,11 +17,8 @@ export interface ExportServerOptions {
   readonly onExport: (outcome: string, durationMs: number) => void;
 }
 
-/** A caller who takes nothing for so long is cut off: it holds a connection to the portal. Milliseconds. */
-const STALLED_MS = 60_000;
-
-/** Waits until the caller has taken what was written. @throws when the caller is gone or takes nothing for `STALLED_MS`. */
-function drained(response: ServerResponse, environment: Timers): Promise<void> {
+/** Waits until the caller has taken what was written. @throws when the caller is gone or takes nothing for `stalledMs`. */
+function drained(response: ServerResponse, environment: Timers, stalledMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (end: () => void) => () => {
       environment.clearTimer(timer);
@@ -30,7 +29,7 @@ function drained(response: ServerResponse, environment: Timers): Promise<void> {
     const onClose = settle(() => reject(new Error('the caller is gone')));
     const timer = environment.setTimer(
       settle(() => reject(new Error('the caller takes nothing'))),
-      STALLED_MS,
+      stalledMs,
     );
     response.once('drain', onDrain).once('close', onClose);
   });
@@ -70,16 +69,19 @@ function headersOf(opened: OpenExport): Readonly<Record<string, string>> {
 export function createExportServer(
   options: ExportServerOptions,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const { gateway, concurrentExports, environment, onExport } = options;
+  const { gateway, concurrentExports, environment, onExport, stalledMs } = options;
   let running = 0;
 
   async function send(opened: OpenExport, response: ServerResponse): Promise<void> {
     response.writeHead(200, headersOf(opened));
-    for await (const chunk of opened.chunks) if (!response.write(chunk)) await drained(response, environment);
+    for await (const chunk of opened.chunks)
+      if (!response.write(chunk)) await drained(response, environment, stalledMs);
     response.addTrailers({
       'Civex-Export-Status': 'complete',
       'Civex-Export-Records': String(opened.records()),
     });
+    // What is left is in buffers: it goes or the connection does.
+    response.setTimeout(stalledMs, () => response.destroy());
     response.end();
   }
 

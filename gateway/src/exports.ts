@@ -285,6 +285,8 @@ export function exportStatus(error: unknown): number {
       return 401;
     case 'ACCESS_DENIED':
       return 403;
+    case 'LIMIT_REACHED':
+      return 429;
     case 'SOURCE_TIMEOUT':
       return 504;
     case 'SOURCE_OVERLOADED':

@@ -226,23 +226,28 @@ class Compiler {
         if (leaf && value.every((entry) => typeof entry === 'string')) return value;
         const out: unknown[] = [];
         let pending: Promise<unknown>[] | null = null;
-        for (let index = 0; index < value.length; index++) {
-          const completed = completePlace(
-            value[index],
-            item,
-            itemNonNull,
-            run,
-            { prev: path, key: index, typename: undefined },
-            plan,
-          );
-          if (isPromise(completed)) {
-            out.push(null);
-            (pending ??= []).push(
-              completed.then((settled) => {
-                out[index] = settled;
-              }),
+        try {
+          for (let index = 0; index < value.length; index++) {
+            const completed = completePlace(
+              value[index],
+              item,
+              itemNonNull,
+              run,
+              { prev: path, key: index, typename: undefined },
+              plan,
             );
-          } else out.push(completed);
+            if (isPromise(completed)) {
+              out.push(null);
+              (pending ??= []).push(
+                completed.then((settled) => {
+                  out[index] = settled;
+                }),
+              );
+            } else out.push(completed);
+          }
+        } catch (error) {
+          abandon([...(pending ?? []), ...value.filter(isPromise)]);
+          throw error;
         }
         return pending === null ? out : Promise.all(pending).then(() => out);
       };
@@ -306,6 +311,11 @@ function holdsVariable(value: {
   return false;
 }
 
+/** What was begun beside a part that failed at once: nobody waits for it, and its failure must not end the process. */
+function abandon(begun: readonly Promise<unknown>[]): void {
+  for (const promise of begun) promise.catch(() => {});
+}
+
 /** Completes a value at a place of its own: an error ends at the nearest place that may be null. */
 function completePlace(
   value: unknown,
@@ -334,25 +344,30 @@ function completePlace(
 function executeFields(parent: unknown, fields: readonly FieldPlan[], run: Run, path: Path | undefined): unknown {
   const out: Record<string, unknown> = {};
   let pending: Promise<unknown>[] | null = null;
-  for (const plan of fields) {
-    const { responseKey } = plan;
-    const place: Path = { prev: path, key: responseKey, typename: plan.parentType.name };
-    let value: unknown;
-    try {
-      value = resolveField(parent, plan, run, place);
-    } catch (raw) {
-      // Told like an error of completion: an Error value ends at the nearest place that may be null.
-      value = raw instanceof Error ? raw : new Error('not an error', { cause: raw });
+  try {
+    for (const plan of fields) {
+      const { responseKey } = plan;
+      const place: Path = { prev: path, key: responseKey, typename: plan.parentType.name };
+      let value: unknown;
+      try {
+        value = resolveField(parent, plan, run, place);
+      } catch (raw) {
+        // Told like an error of completion: an Error value ends at the nearest place that may be null.
+        value = raw instanceof Error ? raw : new Error('not an error', { cause: raw });
+      }
+      const completed = completePlace(value, plan.complete, plan.nonNull, run, place, plan);
+      if (isPromise(completed)) {
+        out[responseKey] = null;
+        (pending ??= []).push(
+          completed.then((settled) => {
+            out[responseKey] = settled;
+          }),
+        );
+      } else out[responseKey] = completed;
     }
-    const completed = completePlace(value, plan.complete, plan.nonNull, run, place, plan);
-    if (isPromise(completed)) {
-      out[responseKey] = null;
-      (pending ??= []).push(
-        completed.then((settled) => {
-          out[responseKey] = settled;
-        }),
-      );
-    } else out[responseKey] = completed;
+  } catch (error) {
+    abandon(pending ?? []);
+    throw error;
   }
   return pending === null ? out : Promise.all(pending).then(() => out);
 }
@@ -434,7 +449,10 @@ export function createFastExecute(
     if (plan === null) return otherwise(args);
     let variables: unknown = {};
     if (plan.hasVariables) {
-      const coerced = getVariableValues(schema, plan.operation.variableDefinitions ?? [], args.variableValues ?? {});
+      // One error is enough to know: thousands of them would be made only to be dropped.
+      const coerced = getVariableValues(schema, plan.operation.variableDefinitions ?? [], args.variableValues ?? {}, {
+        maxErrors: 0,
+      });
       // The ordinary executor words the refusal.
       if ('errors' in coerced && coerced.errors !== undefined) return otherwise(args);
       variables = 'variableValues' in coerced ? coerced.variableValues : coerced;

@@ -9,7 +9,9 @@ import type { Gateway } from './create-gateway.ts';
 import { readCursorKey } from './data-folder.ts';
 import { listCapabilities } from './list-capabilities.ts';
 import type { SourceCapabilities } from './list-capabilities.ts';
+import { REMOTE_BATCH } from './public-schema.ts';
 import { startServer } from './server.ts';
+import type { ConnectionWaits } from './server.ts';
 import { readHealth } from './source-health.ts';
 import type { ReportedHealth } from './source-health.ts';
 
@@ -43,12 +45,14 @@ export interface StartHubOptions {
   readonly log: (line: string) => void;
   readonly port?: number;
   readonly host?: string;
+  /** How long callers may take; those left out as `CONNECTION_WAITS` of server.ts. */
+  readonly waits?: Partial<ConnectionWaits>;
   /** Clocks, timers, chance and network. Default: this machine's. */
   readonly environment?: Environment;
 }
 
 async function start(
-  { config, log, port, host, environment = createSystemEnvironment() }: StartHubOptions,
+  { config, log, port, host, waits, environment = createSystemEnvironment() }: StartHubOptions,
   serves: 'hub' | 'source',
 ): Promise<{ readonly gateway: Gateway; readonly url: string; readonly close: () => Promise<void> }> {
   const logger = createLogger({ write: log, level: 'info', now: () => environment.now() });
@@ -75,9 +79,11 @@ async function start(
     port: port ?? config.server.port,
     graphiql: config.server.graphiql && serves === 'hub',
     bodyBytes: config.limits.bodyBytes,
+    questions: serves === 'hub' ? 1 : REMOTE_BATCH,
     concurrentRequests: config.limits.concurrentRequests,
     concurrentExports: config.limits.concurrentExports,
     drainSeconds: config.limits.drainSeconds,
+    ...(waits === undefined ? {} : { waits }),
     renderMetrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
     onRequest: (outcome, durationMs) => metrics.graphql(outcome, durationMs),
     onExport: (outcome, durationMs) => metrics.export(outcome, durationMs),

@@ -6,7 +6,7 @@ import type { DocumentNode, OperationDefinitionNode } from 'graphql';
 import { describe, expect, test } from 'vitest';
 import { EXAMPLE_QUESTIONS } from './examples.ts';
 import { createPublicSchema } from './public-schema.ts';
-import { checkBrackets, checkNulls, checkShape, checkVariables, costOf } from './query-limits.ts';
+import { checkBodyValues, checkBrackets, checkNulls, checkShape, checkVariables, costOf } from './query-limits.ts';
 import type { QueryLimits } from './query-limits.ts';
 
 const { limits: DEFAULTS } = defaultHubConfig([{ id: 'a', adapter: 'fake', url: 'https://portal.invalid' }]);
@@ -345,6 +345,16 @@ describe('variables', () => {
     expect(() => checkVariables({ v: nested(200_000) })).toThrow(tooCostly);
   });
 
+  test('hold 5,000 values and no more, times the questions of the document', () => {
+    const values = (count: number): unknown => ({ v: Array.from({ length: count }, () => null) });
+    // The variables and the list in them are values too.
+    expect(() => checkVariables(values(4_998))).not.toThrow();
+    expect(() => checkVariables(values(4_999))).toThrow(tooCostly);
+    expect(() => checkVariables(values(9_998), 2)).not.toThrow();
+    expect(() => checkVariables(values(9_999), 2)).toThrow(tooCostly);
+    expect(() => checkVariables({ v: { a: values(2_000), b: [values(2_000), values(2_000)] } })).toThrow(tooCostly);
+  });
+
   const nulls = (query: string, variables: Record<string, unknown>) => (): void => {
     const document = parse(query);
     checkNulls(schema, document, operationOf(document, 'Q'), variables);
@@ -373,5 +383,28 @@ describe('variables', () => {
     expect(
       nulls('query Q{datasets{nodes{id}}} query R($v:Int){datasets(first:$v){nodes{id}}}', { v: null }),
     ).not.toThrow();
+  });
+});
+
+describe('the bytes of a body', () => {
+  const body = (json: unknown): Buffer => Buffer.from(typeof json === 'string' ? json : JSON.stringify(json));
+
+  test.each<[string, (count: number) => string]>([
+    ['entries', (count) => `[${'1,'.repeat(count - 1)}1]`],
+    ['lists', (count) => '['.repeat(count)],
+    ['objects', (count) => '{"a":'.repeat(count)],
+    ['members', (count) => `{${'"a":1,'.repeat(count - 1)}"a":1}`],
+  ])('hold 20,000 %s and no more, times the questions', (_, make) => {
+    expect(() => checkBodyValues(body(make(20_000)))).not.toThrow();
+    expect(() => checkBodyValues(body(make(20_001)))).toThrow(tooCostly);
+    expect(() => checkBodyValues(body(make(40_000)), 2)).not.toThrow();
+    expect(() => checkBodyValues(body(make(40_001)), 2)).toThrow(tooCostly);
+  });
+
+  test('are not counted inside texts, and a text ends where JSON ends it', () => {
+    expect(() => checkBodyValues(body({ query: '[{,'.repeat(30_000) }))).not.toThrow();
+    expect(() => checkBodyValues(body({ query: `\\"${'[{,"\\'.repeat(30_000)}` }))).not.toThrow();
+    expect(() => checkBodyValues(body(`{"query":"\\\\","v":[${'1,'.repeat(30_000)}1]}`))).toThrow(tooCostly);
+    expect(() => checkBodyValues(body(`{"query":"\\"","v":[${'1,'.repeat(30_000)}1]}`))).toThrow(tooCostly);
   });
 });

@@ -4,6 +4,7 @@ import { HubError } from '@civex/errors';
 import { serverAudits } from 'graphql-http';
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from 'vitest';
 import { EXAMPLE_QUESTIONS } from './examples.ts';
+import { CONNECTION_WAITS } from './server.ts';
 import { createFakeSource } from './testing/fake-source.ts';
 import { createHeldSource, startTestHub } from './testing/test-hub.ts';
 import type { SendOptions, TestHub, TestHubOptions } from './testing/test-hub.ts';
@@ -342,6 +343,29 @@ describe('members with names of the language', () => {
 });
 
 describe('a busy hub', () => {
+  test('keeps its places for requests that are whole: callers who send slowly take none', async () => {
+    const hub = await startHub({ concurrentRequests: 2 });
+    const slow = Array.from({ length: 6 }, () => hub.open());
+    const half = 'POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: ';
+    for (const { socket } of slow) socket.write(`${half}${QUERY.length}\r\n\r\n${QUERY.slice(0, 9)}`);
+    expect((await hub.post('{dataset(id:"a:d1"){id}}')).json).toEqual(ANSWER);
+    for (const { socket } of slow) socket.write(QUERY.slice(9));
+    for (const { socket, until } of slow) {
+      expect(await until('\r\n\r\n{')).toMatch(/^HTTP\/1\.1 (200|503) /);
+      socket.destroy();
+    }
+  });
+
+  test('waits for callers as long as it says', () => {
+    expect(CONNECTION_WAITS).toEqual({
+      headersMs: 10_000,
+      requestMs: 30_000,
+      idleMs: 15_000,
+      stalledMs: 60_000,
+      checkMs: 5_000,
+    });
+  });
+
   test('refuses what is beyond its places with 503 and a time to wait, and answers again afterwards', async () => {
     const held = createHeldSource('a');
     const hub = await startHub({ createSource: () => held, concurrentRequests: 2 });
@@ -380,16 +404,20 @@ describe('a client that goes away', () => {
     expect(signal?.aborted).toBe(true);
   });
 
-  test('in the middle of its body leaves a place for the next', async () => {
-    const hub = await startHub({ concurrentRequests: 1 });
+  test('in the middle of its body gives back what was held of it, which all bodies share', async () => {
+    const hub = await startHub({ concurrentRequests: 1, bodyBytes: 1_000 });
+    const large = { headers: AS_JSON, body: QUERY.padEnd(950) };
     const { socket } = hub.open();
     socket.write(
-      'POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"query":',
+      `POST /graphql HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n${' '.repeat(900)}`,
     );
-    // Taken when a second request finds no place.
-    while ((await hub.post('{__typename}')).status !== 503);
+    // Taken when a second body finds no room.
+    let answer = await hub.send(large);
+    while (answer.status !== 503) answer = await hub.send(large);
+    expect([codes(answer), answer.headers['retry-after']]).toEqual([['SOURCE_OVERLOADED'], '1']);
+    expect((await hub.post('{dataset(id:"a:d1"){id}}')).json).toEqual(ANSWER);
     socket.destroy();
-    while ((await hub.post('{__typename}')).status !== 200);
+    while ((await hub.send(large)).status !== 200);
     expect(hub.outcomes).toContain('refused');
   });
 

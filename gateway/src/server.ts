@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import type { AddressInfo } from 'node:net';
 import type { Environment } from '@civex/environment';
+import { isHubError } from '@civex/errors';
 import { GraphQLError } from 'graphql';
 import type { ExecutionResult } from 'graphql';
 import type { GraphQLParams } from 'graphql-yoga';
@@ -10,7 +11,30 @@ import type { Gateway } from './create-gateway.ts';
 import { EXAMPLE_QUESTIONS } from './examples.ts';
 import { createExportServer } from './export-server.ts';
 import { stringifyData } from './projection.ts';
+import { checkBodyValues } from './query-limits.ts';
 import { Refusal } from './refusal.ts';
+
+/** How long a caller may take over its side of a connection, in milliseconds. */
+export interface ConnectionWaits {
+  /** From the opening of a connection, or the first byte of its next request, to the end of the headers. Default 10,000. */
+  readonly headersMs: number;
+  /** From the first byte of a request to the end of its body. Default 30,000. */
+  readonly requestMs: number;
+  /** Between two requests. Default 15,000. */
+  readonly idleMs: number;
+  /** In which nothing of an answer is taken. Default 60,000. */
+  readonly stalledMs: number;
+  /** How often headers and requests are checked: they may take so much longer. Default 5,000. */
+  readonly checkMs: number;
+}
+
+export const CONNECTION_WAITS: ConnectionWaits = {
+  headersMs: 10_000,
+  requestMs: 30_000,
+  idleMs: 15_000,
+  stalledMs: 60_000,
+  checkMs: 5_000,
+};
 
 export interface ServerOptions {
   readonly gateway: Gateway;
@@ -19,9 +43,13 @@ export interface ServerOptions {
   readonly graphiql: boolean;
   /** Bytes of one request body. */
   readonly bodyBytes: number;
+  /** Questions one body may stand for: 1, and for a source server as many as a hub batches. Default 1. */
+  readonly questions?: number;
   readonly concurrentRequests: number;
   readonly concurrentExports: number;
   readonly drainSeconds: number;
+  /** Those left out are `CONNECTION_WAITS`. */
+  readonly waits?: Partial<ConnectionWaits>;
   /** Text of `/metrics`, Prometheus exposition format. */
   readonly renderMetrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
   /** Counts one GraphQL request. */
@@ -82,8 +110,17 @@ function negotiate(accept: string | undefined): string | null {
   return best?.type ?? null;
 }
 
+/** Bytes of bodies that are not whole yet, over all requests. */
+interface UnreadBodies {
+  bytes: number;
+  readonly maxBytes: number;
+}
+
+const busy = (): Refusal =>
+  new Refusal(503, 'SOURCE_OVERLOADED', 'The hub is busy; try again shortly.', { 'retry-after': '1' });
+
 /** Reads a body up to the limit. The connection is closed on a caller who sends more. */
-function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
+function readBody(request: IncomingMessage, maxBytes: number, unread: UnreadBodies): Promise<Buffer> {
   const tooLarge = (): Refusal =>
     new Refusal(413, 'INPUT_TOO_COSTLY', `The request body is larger than ${maxBytes} bytes.`, { connection: 'close' });
   if (Number(request.headers['content-length'] ?? 0) > maxBytes) return Promise.reject(tooLarge());
@@ -92,17 +129,32 @@ function readBody(request: IncomingMessage, maxBytes: number): Promise<Buffer> {
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let size = 0;
+    let held = 0;
+    const release = (): void => {
+      unread.bytes -= held;
+      held = 0;
+    };
+    const give = (refusal: Refusal): void => {
+      request.removeAllListeners('data');
+      release();
+      reject(refusal);
+    };
     request.on('data', (chunk: Buffer) => {
       size += chunk.length;
-      if (size > maxBytes) {
-        request.removeAllListeners('data');
-        reject(tooLarge());
-      } else chunks.push(chunk);
+      if (size > maxBytes) return give(tooLarge());
+      held += chunk.length;
+      unread.bytes += chunk.length;
+      if (unread.bytes > unread.maxBytes) return give(busy());
+      chunks.push(chunk);
     });
-    request.on('end', () =>
-      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size)),
-    );
-    request.on('error', reject);
+    request.on('end', () => {
+      release();
+      resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks, size));
+    });
+    request.on('error', (error) => {
+      release();
+      reject(error);
+    });
   });
 }
 
@@ -112,13 +164,15 @@ const isObject = (value: unknown): value is Record<string, unknown> =>
 const UTF8 = new TextDecoder('utf-8', { fatal: true });
 
 /** @throws Refusal 400 for what is not a GraphQL request. Parser details are not echoed. */
-function parseParams(body: Buffer): GraphQLParams {
+function parseParams(body: Buffer, questions: number): GraphQLParams {
   let value: unknown;
   try {
+    checkBodyValues(body, questions);
     value = JSON.parse(UTF8.decode(body));
   } catch (cause) {
     if (cause instanceof SyntaxError || cause instanceof TypeError)
       throw new Refusal(400, 'INPUT_INVALID', 'The body is not valid JSON.');
+    if (isHubError(cause)) throw new Refusal(400, cause.code, cause.message);
     throw cause;
   }
   if (Array.isArray(value))
@@ -190,13 +244,17 @@ async function buildGraphiql(): Promise<StaticPage> {
 /** Listens and serves until closed. @throws the socket's own error, EADDRINUSE among them. */
 export async function startServer(options: ServerOptions): Promise<RunningServer> {
   const { gateway, environment } = options;
+  const waits: ConnectionWaits = { ...CONNECTION_WAITS, ...options.waits };
+  const unread: UnreadBodies = { bytes: 0, maxBytes: options.concurrentRequests * options.bodyBytes };
   let running = 0;
   let stopping = false;
-  const answerExport = createExportServer(options);
+  const answerExport = createExportServer({ ...options, stalledMs: waits.stalledMs });
 
   /** A connection that stays open for more would keep a stopping server from ending. */
   const reply: typeof send = (response, ...answer) => {
     if (stopping) response.shouldKeepAlive = false;
+    // An answer nobody takes would keep its connection and its bytes for ever.
+    response.setTimeout(waits.stalledMs, () => response.destroy());
     send(response, ...answer);
   };
 
@@ -206,12 +264,16 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
     if (type === null)
       throw new Refusal(406, 'INPUT_INVALID', 'Accept application/graphql-response+json or application/json.');
     checkContentType(request);
-    if (running >= options.concurrentRequests)
-      throw new Refusal(503, 'SOURCE_OVERLOADED', 'The hub is busy; try again shortly.', { 'retry-after': '1' });
-    running++;
+    if (running >= options.concurrentRequests) throw busy();
+    let isRunning = false;
     let outcome = 'refused';
     try {
-      const params = parseParams(await readBody(request, options.bodyBytes));
+      const body = await readBody(request, options.bodyBytes, unread);
+      // A place is for a request that is whole: callers who send slowly must not keep the others out.
+      if (running >= options.concurrentRequests) throw busy();
+      running++;
+      isRunning = true;
+      const params = parseParams(body, options.questions ?? 1);
       const gone = new AbortController();
       response.on('close', () => {
         if (!response.writableFinished) gone.abort();
@@ -220,7 +282,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       outcome = result.errors === undefined ? 'ok' : 'data' in result ? 'partial' : 'error';
       if (!response.destroyed) reply(response, statusOf(result, type), type, serialise(result));
     } finally {
-      running--;
+      if (isRunning) running--;
       options.onRequest(outcome, environment.monotonicMs() - startedAt);
     }
   }
@@ -276,7 +338,12 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   }
 
   const server: Server = createServer(
-    { requestTimeout: 30_000, headersTimeout: 10_000, connectionsCheckingInterval: 5_000, keepAliveTimeout: 15_000 },
+    {
+      requestTimeout: waits.requestMs,
+      headersTimeout: waits.headersMs,
+      connectionsCheckingInterval: waits.checkMs,
+      keepAliveTimeout: waits.idleMs,
+    },
     (request, response) => {
       answer(request, response).catch((error: unknown) => {
         if (response.headersSent || response.destroyed) return response.destroy();

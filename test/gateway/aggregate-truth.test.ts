@@ -7,7 +7,7 @@ import { createSourceHttp } from '@civex/http';
 import type { SourceHttp } from '@civex/http';
 import type { Dataset, HubRecord, RecordValue } from '@civex/model';
 import type { AggregateInput, GroupByInput, MeasureInput, RecordFilter } from '@civex/query';
-import { createRecordDoor } from '@civex/records';
+import { createRecordDoor, OPEN_VIEW } from '@civex/records';
 import type { AggregateResult } from '@civex/records';
 import { createCkanPortal, createOpendatasoftPortal } from '@civex/sandbox';
 import type { PortalQuirks, SandboxPortal } from '@civex/sandbox';
@@ -199,7 +199,7 @@ async function askCity(
   // getMany of an id the portal has.
   const dataset = outcome as Dataset;
   const input = filter === null ? null : toFilterInput(filter);
-  return door.aggregate({ adapter, dataset, filter: input, cql: null, ...ask }, call());
+  return door.aggregate({ adapter, dataset, filter: input, cql: null, view: OPEN_VIEW, ...ask }, call());
 }
 
 const expected = (rows: readonly Row[], { filter, ...ask }: Ask) =>

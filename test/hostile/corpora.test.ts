@@ -7,7 +7,7 @@ import { createSourceHttp } from '@civex/http';
 import type { SourceHttp } from '@civex/http';
 import type { Dataset } from '@civex/model';
 import { parseCql2Json, parseCql2Text, toCql2Json } from '@civex/query';
-import { createRecordDoor } from '@civex/records';
+import { createRecordDoor, OPEN_VIEW } from '@civex/records';
 import { describeCkanPortal, describeOpendatasoftPortal } from '@civex/sandbox';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -629,7 +629,7 @@ describe.skipIf(!hasCorpora)(titled('the corpora of injections'), () => {
       const wrong: string[] = [];
       const widened: string[] = [];
       let pushed = 0;
-      const question = { adapter, dataset, cql: null, properties: null, sortBy: [], first: 100, after: null };
+      const question = { adapter, dataset, cql: null, view: OPEN_VIEW, properties: null, sortBy: [], first: 100, after: null };
       for (const text of texts) {
         const { records, plan } = await door.query(
           { ...question, filter: { property: 'name', eq: text } },

@@ -107,7 +107,7 @@ export interface ConfigOptions {
 }
 
 export function createConfig(
-  portals: readonly SandboxPortal[],
+  portals: readonly Parameters<typeof toSourceInput>[0][],
   { limits = {}, source = {} }: ConfigOptions = {},
 ): HubConfig {
   const config = defaultHubConfig(

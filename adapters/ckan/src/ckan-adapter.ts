@@ -339,6 +339,8 @@ export function createCkanAdapter(
       readonly table: string;
       readonly decimals: ReadonlySet<string>;
       readonly filters: Json | null;
+      /** Names of the columns to send; null for all. */
+      readonly fields: readonly string[] | null;
       readonly sort: string;
       readonly offset: number;
       readonly limit: number;
@@ -349,6 +351,7 @@ export function createCkanAdapter(
     const body = {
       resource_id: request.table,
       ...(request.filters === null ? {} : { filters: request.filters }),
+      ...(request.fields === null ? {} : { fields: request.fields }),
       sort: request.sort,
       limit: request.limit,
       offset: request.offset,
@@ -381,6 +384,22 @@ export function createCkanAdapter(
       )
     )
       throw malformed('datastore_search: the columns have changed');
+  };
+
+  /**
+   * The columns to ask for, and their names with the row key for `fields`. Names with a space at an end are not found:
+   * CKAN strips the names it is given.
+   */
+  const narrowColumns = (
+    columns: readonly CkanQueryable[],
+    properties: readonly string[] | null,
+  ): { readonly columns: readonly CkanQueryable[]; readonly fields: readonly string[] | null } => {
+    if (properties === null) return { columns, fields: null };
+    const wanted = new Set(properties);
+    const some = columns.filter(({ name }) => wanted.has(name));
+    if (some.length === columns.length || some.some(({ name }) => name !== name.trim()))
+      return { columns, fields: null };
+    return { columns: some, fields: ['_id', ...some.map(({ name }) => name)] };
   };
 
   const describe = async (dataset: Dataset, call: Call): Promise<readonly Queryable[] | null> => {
@@ -417,7 +436,9 @@ export function createCkanAdapter(
         const column = columns.get(property);
         return column !== undefined && isSortable(column);
       },
+      // `_id` is no queryable: `toQueryables` leaves it out.
       sourceOrder: { unique: true, properties: ['_id'] },
+      recordIds: { kind: 'own' },
       maxPageSize: WINDOW_SIZE,
       maxWindow: null,
       scanOrder: 'resumable',
@@ -428,12 +449,13 @@ export function createCkanAdapter(
   const fetchWindow = async (dataset: Dataset, fetch: RecordFetch, call: Call): Promise<RecordBatch> => {
     const translated = toDatastoreFilters(fetch.filter);
     if (translated.kind === 'nothing') return { records: [], total: 0 };
-    const columns = columnsOf(dataset);
+    const { columns, fields } = narrowColumns(columnsOf(dataset), fetch.properties ?? null);
     const page = await searchRows(
       {
         table: tableOf(dataset),
         decimals: decimalsOf(columns),
         filters: translated.kind === 'some' ? translated.filters : null,
+        fields,
         sort: toDatastoreSort(fetch.sort),
         offset: fetch.offset,
         limit: Math.max(0, Math.min(fetch.limit, WINDOW_SIZE)),
@@ -449,6 +471,7 @@ export function createCkanAdapter(
     readonly table: string;
     readonly decimals: ReadonlySet<string>;
     readonly filters: Json | null;
+    readonly fields: readonly string[] | null;
     readonly sort: string;
   }
 
@@ -458,7 +481,7 @@ export function createCkanAdapter(
    */
   const placeBehind = async (after: string, read: TableRead, call: Call): Promise<number> => {
     const idAt = async (offset: number): Promise<string | null> => {
-      const { rows } = await searchRows({ ...read, offset, limit: 1 }, call);
+      const { rows } = await searchRows({ ...read, fields: ['_id'], offset, limit: 1 }, call);
       const [row] = rows;
       if (row === undefined) return null;
       const id = toRecordId(row['_id']);
@@ -484,12 +507,13 @@ export function createCkanAdapter(
   async function* scan(dataset: Dataset, ask: RecordScan, call: Call): AsyncGenerator<readonly HubRecord[]> {
     const translated = toDatastoreFilters(ask.filter);
     if (translated.kind === 'nothing') return;
-    const columns = columnsOf(dataset);
+    const { columns, fields } = narrowColumns(columnsOf(dataset), ask.properties);
     const order = ask.order ?? [];
     const request: TableRead = {
       table: tableOf(dataset),
       decimals: decimalsOf(columns),
       filters: translated.kind === 'some' ? translated.filters : null,
+      fields,
       sort: toDatastoreSort(order),
     };
     let offset = ask.after === null ? 0 : await placeBehind(ask.after, request, call);
@@ -560,11 +584,12 @@ export function createCkanAdapter(
   const aggregate: NonNullable<RecordsFacet['aggregate']> = async (dataset, { filter, fresh }, call) => {
     const translated = toDatastoreFilters(filter);
     if (translated.kind === 'nothing') return [{ keys: [], count: 0, measures: [] }];
-    const columns = columnsOf(dataset);
     const request = {
       table: tableOf(dataset),
-      decimals: decimalsOf(columns),
+      decimals: new Set<string>(),
       filters: translated.kind === 'some' ? translated.filters : null,
+      // Numbers of rows need no values.
+      fields: ['_id'],
       sort: toDatastoreSort([]),
       limit: 1,
       fresh,

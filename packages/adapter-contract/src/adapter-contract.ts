@@ -33,6 +33,12 @@ export interface Call {
   readonly deadlineEpochMs: number;
   readonly requestId: string;
   readonly trace: CallTrace;
+  /**
+   * True when the answer holds data not everybody may see: it comes from the portal and goes to this call alone. It is
+   * not taken from a cache, not kept in one, not shared with an equal request under way, and no earlier answer stands in
+   * for it. Default: false.
+   */
+  readonly isConfidential?: boolean | undefined;
 }
 
 export type Outcome<T> = T | null | HubError;
@@ -105,6 +111,15 @@ export interface CatalogFacet {
   getMany(localIds: readonly string[], call: Call): Promise<readonly Outcome<Dataset>[]>;
 }
 
+/**
+ * What the id of a record says about its values. `own`: nothing, it is the portal's own row key, which is no value of a
+ * column. `property`: it is the value of this column. `digest`: it may depend on every column, asked for or not.
+ */
+export type RecordIds =
+  | { readonly kind: 'own' }
+  | { readonly kind: 'property'; readonly property: string }
+  | { readonly kind: 'digest' };
+
 /** What one dataset's records can be asked for at the portal. Pure data and pure functions. */
 export interface RecordCapability {
   /**
@@ -119,11 +134,13 @@ export interface RecordCapability {
   /** True when the portal sorts by this property as the hub does: by value, nulls last in both directions. */
   sortsExactly(property: string): boolean;
   /**
-   * The source's own total order, used when the caller asks for none, or null when it has none. `unique`: the order
-   * is by a unique key. Otherwise `properties` are what the portal orders by, in that order: neighbours that are equal
-   * in all of them are not ordered against each other.
+   * The source's own total order, used when the caller asks for none, or null when it has none. `properties` are all
+   * the portal orders by, in that order; one that is not among the queryables is the portal's own row key (CKAN's
+   * `_id`). `unique`: no two records are equal in them. Otherwise neighbours that are equal in all of them are not
+   * ordered against each other.
    */
   readonly sourceOrder: { readonly unique: boolean; readonly properties: readonly string[] } | null;
+  readonly recordIds: RecordIds;
   /** Largest `limit` of one windowed request. */
   readonly maxPageSize: number;
   /** Largest `offset + limit` of a windowed request; null when there is no bound. */
@@ -188,7 +205,10 @@ export interface RecordScan {
   readonly order: readonly SortKey[] | null;
   /** Begin behind the record with this id. Only under an empty `order` and when `scanOrder` is `resumable`. */
   readonly after: string | null;
-  /** Values that are needed; others may be missing from the records. Null: all. */
+  /**
+   * Values that are needed; others may be missing from the records. Null: all. As far as the portal's language allows,
+   * it is asked for no other columns than these, those of the order, and what ids and checks need.
+   */
   readonly properties: readonly string[] | null;
   /** False: ids may be empty texts. Ids of some sources cost more than the records, and memory that grows with them. */
   readonly ids: boolean;
@@ -203,6 +223,10 @@ export interface RecordFetch {
   readonly limit: number;
   /** True: not from a cache. Default: false. */
   readonly fresh?: boolean;
+  /** As in `RecordScan`. Default: null. */
+  readonly properties?: readonly string[] | null;
+  /** False: ids may be empty texts. Default: true. */
+  readonly ids?: boolean;
 }
 
 export interface RecordBatch {

@@ -9,6 +9,7 @@ export type {
   RecordBatch,
   RecordCapability,
   RecordFetch,
+  RecordIds,
   RecordScan,
   RecordsFacet,
   SourceAdapter,

@@ -3,7 +3,7 @@ import type { AggregateFetch, SourceGroup } from '@civex/adapter-contract';
 import type { QueryableType, RecordValue } from '@civex/model';
 import type { AggregateInput, GroupKey, RecordFilter } from '@civex/query';
 import { bindAggregate, compareValues, createAggregator } from '@civex/query';
-import { createRecordDoor } from '@civex/records';
+import { createRecordDoor, OPEN_VIEW } from '@civex/records';
 import type { ContractCheck, ContractHarness } from './contract-check.ts';
 import { assertRejectsSoon, turns } from './promises.ts';
 import type { Table } from './truth.ts';
@@ -188,7 +188,7 @@ export const aggregateChecks: readonly ContractCheck[] = [
             sortBy: [{ property: 'n', direction: 'DESC' }],
           };
           const { dataset } = table;
-          const request = { adapter: harness.adapter, dataset, filter: null, cql: null, first: 100_000, ...input };
+          const request = { adapter: harness.adapter, dataset, filter: null, cql: null, view: OPEN_VIEW, first: 100_000, ...input };
           const { groups } = await door.aggregate(request, harness.call());
           const wanted = createAggregator(bindAggregate(input, table.queryables));
           for (const values of table.records) wanted.add(values);

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Fidelity, Predicate, RecordFilter, SortKey } from '@civex/query';
 import { compareValues, createRecordComparator } from '@civex/query';
-import { createRecordDoor } from '@civex/records';
+import { createRecordDoor, OPEN_VIEW } from '@civex/records';
 import * as fc from 'fast-check';
 import type { ContractCheck, ContractHarness } from './contract-check.ts';
 import {
@@ -119,6 +119,7 @@ async function askDoor(harness: ContractHarness, { dataset }: Table, { filter, s
         dataset,
         filter: toFilterInput(filter),
         cql: null,
+        view: OPEN_VIEW,
         properties: null,
         sortBy: sort.map(({ property, direction }) => ({ property, direction })),
         first,

@@ -513,7 +513,7 @@ export function createSourceHttpWith(
     const askedAt = clock();
     const waitMs = Math.min(admit(call, askedAt), limits.totalTimeoutMs);
     const wire = toWireRequest(request);
-    if (request.cache === 'none') {
+    if (request.cache === 'none' || call.isConfidential === true) {
       const flight = startFlight(null, call, askedAt);
       const boarded = board(flight, call, askedAt, waitMs);
       void fly(flight, wire, parse);

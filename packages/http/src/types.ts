@@ -13,6 +13,8 @@ export interface HttpCall {
     stale: boolean;
     fetchedAtEpochMs: number | null;
   };
+  /** True: whatever the request says, as `cache: 'none'`; the answer is this call's alone. Default: false. */
+  readonly isConfidential?: boolean | undefined;
 }
 
 /** How long an answer may be reused. `none`: always asked anew, never stored. */

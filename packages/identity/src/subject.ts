@@ -35,5 +35,6 @@ export interface Subject {
   readonly isBound: boolean;
   /** Whether restricted data needs a bound token of this issuer. */
   readonly mustBeBound: boolean;
+  /** First moment at which the token is refused, the tolerance towards other clocks included. */
   readonly expiresAtEpochMs: number;
 }

@@ -104,6 +104,35 @@ function divideHalfEven(dividend: bigint, divisor: bigint): bigint {
   return isNegative ? -quotient : quotient;
 }
 
+/** One text for equal numbers, whatever they are held in; null for what is no number, or too long to be reckoned with. */
+export function toDecimalKey(value: unknown): string | null {
+  if (typeof value !== 'number' && typeof value !== 'bigint' && typeof value !== 'string') return null;
+  const decimal = toDecimal(value);
+  return decimal === null || decimal === 'too-long' ? null : toDecimalText(decimal);
+}
+
+/**
+ * The multiple of a step that is nearest to a number, the even one of two equally near. As a JSON number where that says
+ * it exactly; else a whole number as a bigint where the column holds whole numbers, and as its digits where it does not.
+ * Null for what is no number, or too long to be reckoned with.
+ *
+ * @param step above 0.
+ */
+export function roundToStep(value: unknown, step: number, type: 'INTEGER' | 'NUMBER'): number | bigint | string | null {
+  const size = toDecimal(step);
+  if (size === null || size === 'too-long' || size.coefficient <= 0n) return null;
+  if (typeof value !== 'number' && typeof value !== 'bigint' && !(typeof value === 'string' && type === 'NUMBER'))
+    return null;
+  const decimal = toDecimal(value);
+  if (decimal === null || decimal === 'too-long') return null;
+  const scale = Math.max(decimal.scale, size.scale);
+  const dividend = decimal.coefficient * powerOfTen(scale - decimal.scale);
+  const divisor = size.coefficient * powerOfTen(scale - size.scale);
+  const rounded = { coefficient: divideHalfEven(dividend, divisor) * size.coefficient, scale: size.scale };
+  const number = toJsonNumber(rounded);
+  return typeof number === 'string' && type === 'INTEGER' && /^-?\d+$/.test(number) ? BigInt(number) : number;
+}
+
 /** The quotient rounded once, half to even, to `digits` significant digits. The divisor is a positive whole number. */
 export function divideDecimal({ coefficient, scale }: Decimal, divisor: bigint, digits: number): Decimal {
   if (coefficient === 0n) return { coefficient: 0n, scale: 0 };

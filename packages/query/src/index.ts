@@ -27,7 +27,15 @@ export type { FilterInput, SortInput } from './bind.ts';
 export { parseCql2Json } from './cql2-json.ts';
 export { parseCql2Text } from './cql2-text.ts';
 export { createPredicate, evaluateFilter } from './evaluate.ts';
-export { compareCodePoints, compareRecordIds, compareValues, createRecordComparator } from './compare.ts';
+export {
+  compareCodePoints,
+  compareRecordIds,
+  compareValues,
+  createRecordComparator,
+  readInstant,
+  toFullDate,
+} from './compare.ts';
+export { roundToStep, toDecimalKey } from './decimal.ts';
 export { explainSplit, splitFilter } from './plan.ts';
 export type { Doubt, FilterSplit, NotPushedReason, PushdownGrades } from './plan.ts';
 export { suggestName } from './suggest.ts';

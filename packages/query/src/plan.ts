@@ -4,7 +4,7 @@ import { foldOf, isPredicate } from './filter.ts';
 /** Why a source is not relied on for a predicate that it might decide. */
 export interface Doubt {
   /** `LOST`: it was caught not deciding this. `UNPROVEN`: nothing shows that it does. */
-  readonly reason: 'SOURCE_CANNOT' | 'LOST' | 'UNPROVEN';
+  readonly reason: 'SOURCE_CANNOT' | 'LOST' | 'UNPROVEN' | 'MASKED';
   /** For people; nothing a portal wrote. */
   readonly text: string;
 }

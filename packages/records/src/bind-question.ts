@@ -3,6 +3,10 @@ import { HubError } from '@civex/errors';
 import type { Dataset, Queryable } from '@civex/model';
 import type { FilterInput, RecordFilter } from '@civex/query';
 import { bindFilter, parseCql2Text, suggestName } from '@civex/query';
+import type { AccessView } from '@civex/sharing';
+import type { RecordView, SeenSource } from './record-view.ts';
+import { createRecordView } from './record-view.ts';
+import type { Trust } from './trust.ts';
 
 /** What every question about the records of one dataset consists of, as the caller wrote it. */
 export interface RecordQuestion {
@@ -13,15 +17,29 @@ export interface RecordQuestion {
   readonly filter: FilterInput | null;
   /** CQL2 text as the caller wrote it. */
   readonly cql: string | null;
+  /** What the caller sees of the dataset: the question is put to this, never to the dataset behind it. */
+  readonly view: AccessView;
 }
 
-/** A question whose names and values were held against the columns of its dataset. */
+/** A question whose names and values were held against the columns that are there for its caller. */
 export interface BoundQuestion {
-  readonly facet: RecordsFacet;
-  /** Described: with queryables not null. */
+  /** Described, with the columns that are there. */
   readonly dataset: Dataset;
   readonly queryables: readonly Queryable[];
   readonly filter: RecordFilter | null;
+  readonly view: RecordView;
+  readonly access: AccessView;
+  /** The dataset behind the view, and what has to be proven of it. For `answerThrough` alone. */
+  readonly source: {
+    readonly facet: RecordsFacet;
+    readonly dataset: Dataset;
+    readonly filter: RecordFilter | null;
+  };
+}
+
+/** A bound question and where its records come from: the source as the view lets it be seen. */
+export interface SeenQuestion extends BoundQuestion {
+  readonly facet: RecordsFacet;
 }
 
 export const factsOf = (dataset: Dataset): { readonly source: string; readonly datasetId: string } => ({
@@ -74,10 +92,70 @@ function bindFilters({ filter, cql }: RecordQuestion, queryables: readonly Query
 }
 
 /**
+ * Binds a part of a question to the columns that are there.
+ *
+ * @throws HubError `ACCESS_DENIED` when it needs one that is hidden, before anything is read; whatever `bind` throws.
+ */
+export function bindToView<T>(
+  { view, access, source }: Pick<BoundQuestion, 'view' | 'access' | 'source'>,
+  bind: (queryables: readonly Queryable[]) => T,
+): T {
+  try {
+    return bind(view.queryables);
+  } catch (error) {
+    if (view.hidden.size === 0) throw error;
+    const hidden = source.dataset.queryables?.filter(({ name }) => view.hidden.has(name)) ?? [];
+    try {
+      bind([...view.queryables, ...hidden]);
+    } catch {
+      // Wrong with every column in sight, too.
+      throw error;
+    }
+    throw new HubError(
+      'ACCESS_DENIED',
+      `This question uses a column that agreement ${access.agreement} hides. Dataset.access.hiddenProperties names them.`,
+      factsOf(source.dataset),
+    );
+  }
+}
+
+/**
+ * Answers a bound question with the source as it can be relied on, seen through the question's view.
+ *
+ * @param maxRows records read for it at most, those that are left out included.
+ */
+export function answerThrough<T>(
+  question: BoundQuestion,
+  trust: Trust,
+  maxRows: number,
+  attempt: (seen: SeenSource, question: SeenQuestion) => Promise<T>,
+  call: Call,
+): Promise<T> {
+  return trust.answer(
+    question.source,
+    (capability) => {
+      const seen = question.view.through(capability, maxRows);
+      return attempt(seen, { ...question, facet: seen.facet });
+    },
+    call,
+  );
+}
+
+/** @throws HubError `INPUT_TOO_COSTLY` when more is asked at once than the agreement gives. */
+export function checkFirst(first: number, { agreement, maxRecords }: AccessView, dataset: Dataset): void {
+  if (maxRecords !== null && first > maxRecords)
+    throw new HubError(
+      'INPUT_TOO_COSTLY',
+      `first: agreement ${agreement} gives at most ${maxRecords.toLocaleString('en-US')} records for one request.`,
+      factsOf(dataset),
+    );
+}
+
+/**
  * Holds a question against the columns of its dataset, asking the source for them when its catalog does not carry them.
  *
  * @throws HubError `CAPABILITY_MISSING` for a dataset without queryable records; `INPUT_INVALID` and
- * `INPUT_TOO_COSTLY` of the filter; SOURCE_* of the adapter.
+ * `INPUT_TOO_COSTLY` of the filter; `ACCESS_DENIED` of the view; SOURCE_* of the adapter.
  */
 export async function bindQuestion(question: RecordQuestion, call: Call): Promise<BoundQuestion> {
   const { adapter, dataset } = question;
@@ -85,10 +163,20 @@ export async function bindQuestion(question: RecordQuestion, call: Call): Promis
   const queryables = facet === undefined ? null : await describeColumns(question, call);
   if (facet === undefined || queryables === null || queryables.length === 0)
     throw new HubError('CAPABILITY_MISSING', 'This dataset has no queryable records.', factsOf(dataset));
+  const described: Dataset = { ...dataset, recordsState: 'described', queryables };
+  const access = question.view;
+  const view = createRecordView(facet, described, access);
+  const target = { facet, dataset: described };
+  const filter = bindToView({ view, access, source: { ...target, filter: null } }, (columns) =>
+    bindFilters(question, columns),
+  );
+  view.check(filter);
   return {
-    facet,
-    dataset: { ...dataset, recordsState: 'described', queryables },
-    queryables,
-    filter: bindFilters(question, queryables),
+    dataset: view.dataset,
+    queryables: view.queryables,
+    filter,
+    view,
+    access,
+    source: { ...target, filter: view.proving(filter) },
   };
 }

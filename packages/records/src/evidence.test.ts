@@ -1,3 +1,4 @@
+import { OPEN_VIEW } from '@civex/sharing';
 import type { HubRecord } from '@civex/model';
 import type { PredicateOp } from '@civex/query';
 import { describe, expect, test } from 'vitest';
@@ -47,7 +48,7 @@ function setUp(lies: FakeLies = {}, rows = ROWS, changes: Partial<typeof FULL_CA
 }
 const ask = ({ door, source }: Setup, filter: object, call = createCall()) =>
   door.query(
-    { adapter: source.adapter, dataset: source.dataset, filter: { ...filter }, cql: null, properties: null, sortBy: [], first: 100, after: null }, // prettier-ignore
+    { adapter: source.adapter, dataset: source.dataset, filter: { ...filter }, cql: null, view: OPEN_VIEW, properties: null, sortBy: [], first: 100, after: null }, // prettier-ignore
     call,
   );
 

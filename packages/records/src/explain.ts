@@ -1,6 +1,10 @@
 import type { NotPushedReason } from '@civex/query';
 import { explainSplit, toCql2Json } from '@civex/query';
 import type { PushdownGrades, RecordFilter } from '@civex/query';
+import type { BoundQuestion } from './bind-question.ts';
+import type { Cost } from './cost-meter.ts';
+import type { RecordPlanReport } from './record-door.ts';
+import type { SeenSource } from './record-view.ts';
 
 /**
  * Who did what for an answer. `WINDOW`: the source filtered, ordered and cut. `ORDERED_STREAM`: it filtered and ordered,
@@ -35,3 +39,34 @@ export interface NotPushed {
 /** Why parts of a filter stay with the hub. */
 export const explainFilter = (filter: RecordFilter | null, can: PushdownGrades): readonly NotPushed[] =>
   explainSplit(filter, can).map(({ part, reason, text }) => ({ part: toCql2Json(part), reason, text }));
+
+const conjoin = (rule: unknown, own: RecordFilter | null): unknown => {
+  const asked = own === null ? null : toCql2Json(own);
+  return rule === null ? asked : asked === null ? rule : { op: 'and', args: [rule, asked] };
+};
+
+/**
+ * The plan as the caller may see it. Under an agreement it says what the rule of its rows adds, and counts only what the
+ * caller may see: how much was read besides would tell how much there is.
+ */
+export function reportPlan(
+  made: {
+    readonly strategy: Strategy;
+    readonly notPushed: readonly NotPushed[];
+    readonly split: { readonly pushed: RecordFilter | null; readonly residual: RecordFilter | null };
+  },
+  { view }: BoundQuestion,
+  { rule, meter }: SeenSource,
+  cost: Cost,
+): RecordPlanReport {
+  const { strategy, notPushed, split } = made;
+  return {
+    strategy,
+    notPushed,
+    pushed: conjoin(rule.pushed, split.pushed),
+    residual: conjoin(rule.residual, split.residual),
+    ...(view.isOpen
+      ? cost
+      : { requests: meter.questions, pages: meter.questions, scannedRecords: meter.records, portalQuery: [] }),
+  };
+}

@@ -15,3 +15,5 @@ export type { RecordStream, StreamRequest } from './open-stream.ts';
 export { planRecords } from './plan-records.ts';
 export type { RecordPlan, RecordPlanInput, RecordStrategy, WindowOrder } from './plan-records.ts';
 export type { CursorSeal } from './record-cursor.ts';
+export { OPEN_VIEW } from '@civex/sharing';
+export type { AccessView } from '@civex/sharing';

@@ -1,3 +1,4 @@
+import { OPEN_VIEW } from '@civex/sharing';
 import type { RecordsFacet } from '@civex/adapter-contract';
 import type { HubRecord } from '@civex/model';
 import * as fc from 'fast-check';
@@ -26,6 +27,7 @@ const open = (
       ...source,
       filter: null,
       cql: null,
+      view: OPEN_VIEW,
       properties: null,
       sortBy: [],
       geometry: false,

@@ -1,15 +1,16 @@
-import type { Call, RecordCapability } from '@civex/adapter-contract';
+import type { Call } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { HubRecord, Queryable } from '@civex/model';
 import type { RecordFilter, SortInput, SortKey } from '@civex/query';
 import { bindSort, splitFilter } from '@civex/query';
-import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
-import { bindProperties, bindQuestion, factsOf } from './bind-question.ts';
+import type { BoundQuestion, RecordQuestion, SeenQuestion } from './bind-question.ts';
+import { answerThrough, bindProperties, bindQuestion, bindToView, factsOf } from './bind-question.ts';
 import { createCostMeter } from './cost-meter.ts';
 import { LostCapability } from './lost-capabilities.ts';
 import { readMatches } from './read-matches.ts';
 import { readScan } from './read-scan.ts';
 import { createRecheck } from './recheck.ts';
+import type { SeenSource } from './record-view.ts';
 import type { Trust } from './trust.ts';
 
 export interface StreamRequest extends RecordQuestion {
@@ -46,11 +47,12 @@ export interface RecordStream {
 /** How the source's order, the hub's, or none is kept; decided before anything is read. */
 function chooseOrder(
   request: StreamRequest,
-  { dataset }: BoundQuestion,
+  { dataset, view }: BoundQuestion,
   sort: readonly SortKey[],
-  capability: RecordCapability,
+  { capability, hidesOrder }: SeenSource,
 ): { readonly by: 'source' | 'hub'; readonly order: readonly SortKey[] | null } {
   const isResumable = capability.scanOrder === 'resumable';
+  if (hidesOrder && sort.length === 0 && !request.ids && request.after === null) return { by: 'hub', order: sort };
   if (sort.length > 0) {
     if (request.after !== null)
       throw new HubError('INPUT_INVALID', 'after: only an export without sortBy can be continued.', factsOf(dataset));
@@ -60,6 +62,13 @@ function chooseOrder(
       sort.every(({ property }) => capability.sortsExactly(property));
     return isPushable ? { by: 'source', order: sort } : { by: 'hub', order: sort };
   }
+  // Ids of a view are not those of its source, so there is no place to begin behind.
+  if (!view.isOpen && request.after !== null)
+    throw new HubError(
+      'CAPABILITY_MISSING',
+      'after: an export under an agreement cannot be continued; it begins anew.',
+      factsOf(dataset),
+    );
   if (!isResumable && (request.ids || request.after !== null))
     throw new HubError(
       'CAPABILITY_MISSING',
@@ -97,16 +106,18 @@ export async function openStream(
 ): Promise<RecordStream> {
   const { trust, scanRecords } = options;
   const { dataset } = request;
-  const question = await bindQuestion(request, call);
-  const columns = bindProperties(request.properties, question.queryables, dataset);
-  const sort = bindSort(request.sortBy, question.queryables);
-  const geometryColumns = (request.geometry ? question.queryables : columns)
+  const bound = await bindQuestion(request, call);
+  const { access, view } = bound;
+  const columns = bindToView(bound, (known) => bindProperties(request.properties, known, dataset));
+  const sort = bindToView(bound, (known) => bindSort(request.sortBy, known));
+  const geometryColumns = (request.geometry ? bound.queryables : columns)
     .filter(({ type }) => type === 'GEOMETRY')
     .map(({ name }) => name);
   const measureCost = createCostMeter(call.trace);
 
-  const open = async (capability: RecordCapability): Promise<Opened> => {
-    const { by, order } = chooseOrder(request, question, sort, capability);
+  const open = async (seen: SeenSource, question: SeenQuestion): Promise<Opened> => {
+    const { capability } = seen;
+    const { by, order } = chooseOrder(request, question, sort, seen);
     const split = splitFilter(question.filter, capability);
     if (by === 'hub') {
       const { records, duplicates } = await readScan(
@@ -146,15 +157,44 @@ export async function openStream(
     const { done, value } = await rest.next();
     return { first: done === true ? null : value, rest, split, isResumable };
   };
-  const { first, rest, split, isResumable } = await trust.answer(question, open, call);
+  const { first, rest, split, isResumable, shownId } = await answerThrough(
+    bound,
+    trust,
+    Infinity,
+    async (seen, question) => ({ ...(await open(seen, question)), shownId: seen.shownId }),
+    call,
+  );
+
+  let released = 0;
+  const release = async (batch: readonly HubRecord[], isFirst: boolean): Promise<void> => {
+    released += batch.length;
+    if (access.maxRecords !== null && released > access.maxRecords)
+      throw new HubError(
+        'LIMIT_REACHED',
+        `Agreement ${access.agreement} gives at most ${access.maxRecords.toLocaleString('en-US')} records for one request, and this export holds more: add a condition.`,
+        factsOf(dataset),
+      );
+    await access.release({ records: batch.length, isFirst });
+  };
+  const show = (batch: readonly HubRecord[]): readonly HubRecord[] =>
+    view.isOpen ? batch : batch.map(({ id, values }) => ({ id: shownId(id), values }));
+  try {
+    await release(first ?? [], true);
+  } catch (error) {
+    await rest.return(undefined);
+    throw error;
+  }
 
   async function* batches(): AsyncGenerator<readonly HubRecord[]> {
     try {
-      if (first !== null) yield first;
-      yield* rest;
+      if (first !== null) yield show(first);
+      for await (const batch of rest) {
+        await release(batch, false);
+        yield show(batch);
+      }
     } catch (error) {
       if (!(error instanceof LostCapability)) throw error;
-      trust.lose(question.dataset, error.ops);
+      trust.lose(bound.dataset, error.ops);
       throw new HubError(
         'SOURCE_MALFORMED',
         'The source stopped answering as it was asked while it was read; ask again.',
@@ -168,7 +208,7 @@ export async function openStream(
   return {
     columns,
     geometryColumns,
-    isResumable,
+    isResumable: isResumable && view.isOpen,
     split,
     scannedRecords: () => measureCost().scannedRecords,
     batches: batches(),

@@ -13,9 +13,11 @@ const can: RecordCapability = {
   connectives: { and: true, or: true, not: true },
   sortsExactly: (property) => property === 's',
   sourceOrder: { unique: true, properties: ['id'] },
+  recordIds: { kind: 'own' },
   maxPageSize: 100,
   maxWindow: 1_000,
   scanOrder: 'none',
+  recordIds: { kind: 'own' },
 };
 const specimen: RecordPlanInput = { filter: isTen, sort: [byName], offset: 0, first: 50, capability: can, chain: null };
 

@@ -1,3 +1,4 @@
+import { OPEN_VIEW } from '@civex/sharing';
 import { isHubError } from '@civex/errors';
 import type { HubRecord, QueryableType, RecordValue } from '@civex/model';
 import type { AggregateInput, GroupByInput, MeasureInput, RecordFilter } from '@civex/query';
@@ -205,7 +206,7 @@ function askDoor(
     onCapabilityLost: (_source, _dataset, op) => onLost(op),
   });
   const input = filter === null ? null : toFilterInput(filter);
-  return door.aggregate({ adapter, dataset, filter: input, cql: null, ...ask }, createCall());
+  return door.aggregate({ adapter, dataset, filter: input, cql: null, view: OPEN_VIEW, ...ask }, createCall());
 }
 
 function assertRight(result: AggregateResult, rows: readonly HubRecord[], ask: Ask, filter: RecordFilter | null): void {

@@ -1,3 +1,4 @@
+import { OPEN_VIEW } from '@civex/sharing';
 import type { Call, RecordsFacet, SourceAdapter, SourceGroup } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { HubRecord } from '@civex/model';
@@ -50,6 +51,7 @@ const request = (adapter: SourceAdapter, change: Partial<AggregateRequest> = {})
   dataset: createDataset(QUERYABLES),
   filter: null,
   cql: null,
+  view: OPEN_VIEW,
   first: 100,
   ...COUNT,
   ...change,

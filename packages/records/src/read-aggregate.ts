@@ -1,13 +1,13 @@
 import type { Call } from '@civex/adapter-contract';
 import { HubError, isHubError } from '@civex/errors';
 import type { AggregateInput, AggregateOutcome, BoundAggregate, RecordFilter } from '@civex/query';
-import { bindAggregate, createAggregator, splitFilter, toCql2Json } from '@civex/query';
+import { bindAggregate, createAggregator, splitFilter } from '@civex/query';
 import { judgeSourceGroups, planSourceAggregate } from './aggregate-source.ts';
-import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
-import { bindQuestion, factsOf } from './bind-question.ts';
+import type { RecordQuestion, SeenQuestion } from './bind-question.ts';
+import { answerThrough, bindQuestion, bindToView, checkFirst, factsOf } from './bind-question.ts';
 import { createCostMeter } from './cost-meter.ts';
 import type { NotPushed, Strategy } from './explain.ts';
-import { explainFilter } from './explain.ts';
+import { explainFilter, reportPlan } from './explain.ts';
 import type { TrustedCapability } from './lost-capabilities.ts';
 import { LostCapability } from './lost-capabilities.ts';
 import { readMatches } from './read-matches.ts';
@@ -32,7 +32,7 @@ export interface AggregateOptions {
 }
 
 interface Ask {
-  readonly question: BoundQuestion;
+  readonly question: SeenQuestion;
   readonly aggregate: BoundAggregate;
   readonly first: number;
 }
@@ -181,31 +181,28 @@ export async function readAggregate(
   const measureCost = createCostMeter(call.trace);
   if (!Number.isSafeInteger(first) || first < 1 || first > maxFirst)
     throw new HubError('INPUT_INVALID', `first: from 1 to ${maxFirst.toLocaleString('en-US')}.`, factsOf(dataset));
-  const question = await bindQuestion(request, call);
-  const aggregate = bindAggregate(request, question.queryables);
-  const ask: Ask = { question, aggregate, first };
-  const { groups, truncated, pushed, residual, strategy, notPushed } = await trust.answer(
-    question,
-    async (capability) => {
-      const made = await askSource(ask, capability, call).catch((error: unknown): Declined => {
+  const bound = await bindQuestion(request, call);
+  checkFirst(first, bound.access, dataset);
+  const aggregate = bindToView(bound, (columns) => bindAggregate(request, columns));
+  const made = await answerThrough(
+    bound,
+    trust,
+    aggregateRecords,
+    async (seen, question) => {
+      const { capability } = seen;
+      const ask: Ask = { question, aggregate, first };
+      const asked = await askSource(ask, capability, call).catch((error: unknown): Declined => {
         if (isTooLong(error)) return decline('TOO_LONG', 'One request cannot carry the question.');
         throw error;
       });
-      if (!('declined' in made)) return made;
+      if (!('declined' in asked)) return { ...asked, seen };
       const read = await readRecords(ask, capability, aggregateRecords, call);
-      return { ...read, notPushed: [...read.notPushed, made.declined] };
+      return { ...read, notPushed: [...read.notPushed, asked.declined], seen };
     },
     call,
   );
-  return {
-    groups,
-    truncated,
-    plan: {
-      strategy,
-      notPushed,
-      pushed: pushed === null ? null : toCql2Json(pushed),
-      residual: residual === null ? null : toCql2Json(residual),
-      ...measureCost(),
-    },
-  };
+  const { groups, truncated, pushed, residual, strategy, notPushed, seen } = made;
+  await bound.access.release({ records: groups.length, isFirst: true });
+  const plan = reportPlan({ strategy, notPushed, split: { pushed, residual } }, bound, seen, measureCost());
+  return { groups, truncated, plan };
 }

@@ -3,13 +3,13 @@ import { HubError } from '@civex/errors';
 import type { HubRecord } from '@civex/model';
 import type { RecordFilter, SortKey } from '@civex/query';
 import { createPredicate, createRecordComparator, isPredicate, splitFilter } from '@civex/query';
-import type { BoundQuestion } from './bind-question.ts';
+import type { SeenQuestion } from './bind-question.ts';
 import { factsOf } from './bind-question.ts';
 import { LostCapability } from './lost-capabilities.ts';
 import { createRecheck } from './recheck.ts';
 
 export interface MatchRead {
-  readonly question: BoundQuestion;
+  readonly question: SeenQuestion;
   /** What the source may still be relied on for. */
   readonly capability: RecordCapability;
   /** As in `RecordScan`: null for no particular order. */

@@ -1,3 +1,4 @@
+import { OPEN_VIEW } from '@civex/sharing';
 import { isHubError } from '@civex/errors';
 import type { HubError } from '@civex/errors';
 import type { HubRecord } from '@civex/model';
@@ -59,6 +60,7 @@ async function walk({ adapter, dataset }: FakeSource, { filter, sort, properties
           dataset,
           filter: filter === null ? null : toFilterInput(filter),
           cql: null,
+          view: OPEN_VIEW,
           properties,
           sortBy: sort,
           first,

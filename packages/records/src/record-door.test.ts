@@ -1,3 +1,4 @@
+import { OPEN_VIEW } from '@civex/sharing';
 import type { Call, RecordsFacet } from '@civex/adapter-contract';
 import type { HubRecord } from '@civex/model';
 import { describe, expect, test } from 'vitest';
@@ -32,6 +33,7 @@ const ask = (
   dataset,
   filter: null,
   cql: null,
+  view: OPEN_VIEW,
   properties: null,
   sortBy: [],
   first: 3,

@@ -3,11 +3,11 @@ import { HubError } from '@civex/errors';
 import type { Geometry, HubRecord } from '@civex/model';
 import type { Predicate, RecordFilter, SortInput, SortKey } from '@civex/query';
 import { bindSort, splitFilter, toCql2Json } from '@civex/query';
-import type { BoundQuestion, RecordQuestion } from './bind-question.ts';
-import { bindProperties, bindQuestion, factsOf } from './bind-question.ts';
+import type { RecordQuestion, SeenQuestion } from './bind-question.ts';
+import { answerThrough, bindProperties, bindQuestion, bindToView, checkFirst, factsOf } from './bind-question.ts';
 import { createCostMeter } from './cost-meter.ts';
 import { digest } from './digest.ts';
-import { explainFilter } from './explain.ts';
+import { explainFilter, reportPlan } from './explain.ts';
 import type { NotPushed, Strategy } from './explain.ts';
 import type { LostEntry, TrustedCapability } from './lost-capabilities.ts';
 import type { RecordStream, StreamRequest } from './open-stream.ts';
@@ -138,7 +138,7 @@ export interface RecordDoor {
   prove(target: ProbeTarget, claim: Pick<Predicate, 'op' | 'property' | 'type'>, call: Call): Promise<ProbeVerdict>;
 }
 
-interface Question extends BoundQuestion {
+interface Question extends SeenQuestion {
   readonly sort: readonly SortKey[];
   readonly first: number;
   readonly place: CursorPlace | null;
@@ -308,12 +308,13 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
       if (!Number.isSafeInteger(first) || first < 1 || first > maxFirst)
         throw new HubError('INPUT_INVALID', `first: from 1 to ${maxFirst.toLocaleString('en-US')}.`, facts);
       const bound = await bindQuestion(request, call);
-      const { queryables, filter } = bound;
-      const shown = bindProperties(request.properties, queryables, dataset);
-      const sort = bindSort(request.sortBy, queryables);
+      const { queryables, filter, access } = bound;
+      checkFirst(first, access, dataset);
+      const shown = bindToView(bound, (columns) => bindProperties(request.properties, columns, dataset));
+      const sort = bindToView(bound, (columns) => bindSort(request.sortBy, columns));
       const keys = sort.map(({ property, direction }) => [property, direction]);
       const codec = createCursorCodec(
-        digest([dataset.id, filter === null ? null : toCql2Json(filter), keys]),
+        digest([dataset.id, filter === null ? null : toCql2Json(filter), keys, access.fingerprint]),
         sort,
         cursorSeal,
       );
@@ -321,10 +322,20 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
       if (after !== null && place === null)
         throw new HubError('INPUT_INVALID', 'This cursor belongs to another question.', facts);
 
-      const question: Question = { ...bound, sort, first, place };
-      const page = await trust.answer(bound, (capability) => answer(question, capability, codec, call), call);
+      const page = await answerThrough(
+        bound,
+        trust,
+        scanRecords,
+        async (seen, question) => {
+          const made = await answer({ ...question, sort, first, place }, seen.capability, codec, call);
+          return { ...made, seen };
+        },
+        call,
+      );
+      await access.release({ records: page.records.length, isFirst: true });
+      const { shownId } = page.seen;
       const records = page.records.map((record, index): RecordEntry => ({
-        ...presentRecord(record, queryables, shown),
+        ...presentRecord({ id: shownId(record.id), values: record.values }, queryables, shown),
         // Made when it is looked at: few callers take more than the last one.
         get cursor() {
           return page.cursorOf(record, index);
@@ -337,13 +348,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         totalCount: page.totalCount,
         totalIsExact: page.totalIsExact,
         duplicates: page.duplicates,
-        plan: {
-          strategy: page.strategy,
-          notPushed: page.notPushed,
-          pushed: page.split.pushed === null ? null : toCql2Json(page.split.pushed),
-          residual: page.split.residual === null ? null : toCql2Json(page.split.residual),
-          ...measureCost(),
-        },
+        plan: reportPlan(page, bound, page.seen, measureCost()),
       };
     },
   };

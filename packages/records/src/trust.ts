@@ -19,14 +19,14 @@ export interface Trust {
    * @throws whatever else `attempt` throws.
    */
   answer<T>(
-    question: Pick<BoundQuestion, 'facet' | 'dataset' | 'filter'>,
+    source: BoundQuestion['source'],
     attempt: (capability: TrustedCapability) => Promise<T>,
     call: Call,
   ): Promise<T>;
   /** The source was caught after its answer had begun to leave: nothing can be computed again, but it is not relied on any more. */
   lose(dataset: BoundQuestion['dataset'], ops: ReadonlySet<LostOp>): void;
   /** What a source claims for a dataset, without what it was caught at. */
-  claims(question: Pick<BoundQuestion, 'facet' | 'dataset'>): TrustedCapability;
+  claims(target: Pick<BoundQuestion['source'], 'facet' | 'dataset'>): TrustedCapability;
   /** What a source was caught at. */
   lost(source: string): readonly LostEntry[];
   /** What a probe says of one claim. */

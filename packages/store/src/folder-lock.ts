@@ -3,9 +3,13 @@ import { link, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { HubError } from '@civex/errors';
 
-export interface FolderLock {
-  release(): Promise<void>;
-}
+/** A hub keeps its folder for as long as it runs; an operator's command for the moment of its work. */
+export type Role = 'hub' | 'command';
+
+export type FolderLock =
+  | { readonly isTaken: true; release(): Promise<void> }
+  /** A living process holds it. */
+  | { readonly isTaken: false; readonly pid: string; readonly role: Role };
 
 /** Pids are used again; a pid with its start time is not. Null when there is no such process. */
 function processMark(pid: number): string | null {
@@ -19,35 +23,43 @@ function processMark(pid: number): string | null {
   }
 }
 
-const inUse = (folder: string, pid: string): HubError =>
-  new HubError(
+const held = (holder: string): FolderLock => {
+  const [pid, , role] = holder.split(' ');
+  return { isTaken: false, pid: pid ?? 'unknown', role: role === 'command' ? 'command' : 'hub' };
+};
+
+/** The refusal for a folder that another process holds. */
+export function folderInUse(folder: string, holder: { readonly pid: string; readonly role: Role }): HubError {
+  return new HubError(
     'CONFIG_INVALID',
-    `The data folder ${folder} is in use by another hub (process ${pid}). Stop that hub, or give this one a folder of its own.`,
+    holder.role === 'hub'
+      ? `The data folder ${folder} is in use by another hub (process ${holder.pid}). Stop that hub, or give this one a folder of its own.`
+      : `The data folder ${folder} is in use by a command (process ${holder.pid}). Start again when it has ended.`,
   );
+}
 
 /**
  * Takes a data folder for this process. A lock whose process has ended is taken over. Processes must see each other's
  * pids: hubs in separate containers on one volume are not kept apart.
- * @throws {HubError} CONFIG_INVALID, naming folder and pid, when a living process holds it.
  */
-export async function lockFolder(folder: string, ownerPid: number): Promise<FolderLock> {
+export async function lockFolder(folder: string, ownerPid: number, role: Role): Promise<FolderLock> {
   await mkdir(folder, { recursive: true });
   const file = path.join(folder, 'hub.lock');
-  const own = processMark(ownerPid) ?? `${ownerPid} 0`;
+  const own = `${processMark(ownerPid) ?? `${ownerPid} 0`} ${role}`;
   const draft = path.join(folder, `hub.lock.${ownerPid}`);
   await writeFile(draft, own);
   try {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       try {
         await link(draft, file);
-        return { release: async () => await rm(file, { force: true }) };
+        return { isTaken: true, release: async () => await rm(file, { force: true }) };
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
       }
       const holder = await readFile(file, 'utf8').catch(() => '');
       if (holder === '') continue;
-      const pid = holder.split(' ')[0] ?? '';
-      if (processMark(Number(pid)) === holder) throw inUse(folder, pid);
+      const [pid, startTime] = holder.split(' ');
+      if (processMark(Number(pid)) === `${pid} ${startTime}`) return held(holder);
       const stale = `${file}.${ownerPid}.stale`;
       await rename(file, stale).catch(() => undefined);
       const moved = await readFile(stale, 'utf8').catch(() => holder);
@@ -55,11 +67,11 @@ export async function lockFolder(folder: string, ownerPid: number): Promise<Fold
       if (moved !== holder) {
         await link(stale, file).catch(() => undefined);
         await rm(stale, { force: true });
-        throw inUse(folder, moved.split(' ')[0] ?? '');
+        return held(moved);
       }
       await rm(stale, { force: true });
     }
-    throw inUse(folder, 'unknown');
+    return held('unknown');
   } finally {
     await rm(draft, { force: true });
   }

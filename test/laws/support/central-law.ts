@@ -4,7 +4,7 @@ import { isHubError } from '@civex/errors';
 import type { HubError } from '@civex/errors';
 import type { RecordValue } from '@civex/model';
 import type { AggregateInput } from '@civex/query';
-import { createRecordDoor } from '@civex/records';
+import { createRecordDoor, OPEN_VIEW } from '@civex/records';
 import type { RecordDoor } from '@civex/records';
 import * as fc from 'fast-check';
 // The second implementation of aggregates, which the record door is held against as well.
@@ -68,7 +68,7 @@ async function checkPages({ door, adapter, table, question, wanted }: Asked): Pr
   for (let pages = 0; ; pages++) {
     assert.ok(pages < MAX_PAGES, 'the pages do not end');
     const page = await door.query(
-      { adapter, dataset, filter, cql: null, properties: null, sortBy: sort, first, after },
+      { adapter, dataset, filter, cql: null, view: OPEN_VIEW, properties: null, sortBy: sort, first, after },
       createCall(),
     );
     assert.ok(page.records.length <= first, 'more records than asked for');
@@ -89,7 +89,7 @@ async function readStream(
   const { filter, sort } = question;
   const { dataset } = table;
   const { batches } = await door.stream(
-    { adapter, dataset, filter, cql: null, properties: null, sortBy: sort, geometry: false, ids, after },
+    { adapter, dataset, filter, cql: null, view: OPEN_VIEW, properties: null, sortBy: sort, geometry: false, ids, after },
     createCall(),
   );
   const records = [];
@@ -141,7 +141,7 @@ async function checkAggregate({ door, adapter, table, question, wanted }: Asked)
     sortBy: [{ property: 'records', direction: 'DESC' }],
   };
   const { groups, truncated } = await door.aggregate(
-    { adapter, dataset: table.dataset, filter, cql: null, first: 1_000, ...input },
+    { adapter, dataset: table.dataset, filter, cql: null, view: OPEN_VIEW, first: 1_000, ...input },
     createCall(),
   );
   assert.equal(truncated, false);

@@ -198,9 +198,11 @@ export const withoutPushdown = (adapter: SourceAdapter): SourceAdapter =>
       connectives: { and: false, or: false, not: false },
       sortsExactly: () => false,
       sourceOrder: null,
+      recordIds: { kind: 'own' },
       maxPageSize,
       maxWindow,
       scanOrder: 'none',
+      recordIds: { kind: 'own' },
     }),
     (facet) => ({
       capability: (dataset) => facet.capability(dataset),

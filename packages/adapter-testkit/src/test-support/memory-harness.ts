@@ -141,6 +141,7 @@ const CAPABILITY: RecordCapability = {
   connectives: { and: true, or: true, not: true },
   sortsExactly: (property) => property !== 'place' && property !== 'extra',
   sourceOrder: { unique: true, properties: [] },
+  recordIds: { kind: 'own' },
   maxPageSize: 40,
   maxWindow: null,
   scanOrder: 'resumable',

@@ -21,6 +21,8 @@ export interface FakeCapability {
   readonly statesTotal: boolean;
   readonly scanPage: number;
   readonly scanOrder: RecordCapability['scanOrder'];
+  /** Default: its own. */
+  readonly recordIds?: RecordCapability['recordIds'];
 }
 
 /** What the fake portal does against its word. Each alone must lead to the right answer or to an error. */
@@ -214,13 +216,26 @@ export function createFakeSource(
         : can.sourceOrder === 'unique'
           ? { unique: true, properties: [] }
           : { unique: false, properties: can.sourceOrder },
+    recordIds: { kind: 'own' },
     maxPageSize: can.maxPageSize,
     maxWindow: can.maxWindow,
     scanOrder: can.scanOrder,
+    recordIds: can.recordIds ?? { kind: 'own' },
+  };
+  /** What was not asked for is not there. */
+  const project = (
+    { id, values }: HubRecord,
+    properties: readonly string[] | null,
+    ids: boolean,
+    order: readonly SortKey[],
+  ): HubRecord => {
+    const wanted = properties === null ? null : new Set([...properties, ...order.map(({ property }) => property)]);
+    const shown = Object.entries(values).filter(([name]) => wanted === null || wanted.has(name));
+    return { id: ids ? id : '', values: Object.fromEntries(shown) };
   };
   const facet: RecordsFacet = {
     capability: () => capability,
-    async fetchWindow(_dataset, { filter, sort, offset, limit }: RecordFetch, call) {
+    async fetchWindow(_dataset, { filter, sort, offset, limit, properties = null, ids = true }: RecordFetch, call) {
       note(call, `window ${offset} ${limit}`);
       if (limit < 1 || limit > can.maxPageSize)
         throw new Error(`asked for ${limit} rows of at most ${can.maxPageSize}`);
@@ -235,9 +250,10 @@ export function createFakeSource(
       served.window += records.length;
       call.trace.pages++;
       call.trace.records += records.length;
-      return { records, total: lies.total ?? (can.statesTotal ? selected.length : null) };
+      const shown = records.map((row) => project(row, properties, ids, sort));
+      return { records: shown, total: lies.total ?? (can.statesTotal ? selected.length : null) };
     },
-    async *scan(_dataset, { filter, order, after }, call) {
+    async *scan(_dataset, { filter, order, after, properties, ids }, call) {
       if (order !== null && can.scanOrder === 'none')
         throw new Error('asked for an ordered scan, which is not declared');
       if (after !== null && (can.scanOrder !== 'resumable' || order === null || order.length > 0))
@@ -251,7 +267,9 @@ export function createFakeSource(
       const selected = after === null ? all : all.slice(all.findIndex(({ id }) => id === after) + 1);
       for (let start = 0; start < selected.length; start += can.scanPage) {
         note(call, `scan ${start}`);
-        const batch = selected.slice(start, start + can.scanPage);
+        const batch = selected
+          .slice(start, start + can.scanPage)
+          .map((row) => project(row, properties, ids, order ?? []));
         served.scan += batch.length;
         for (let turn = 0; turn < (lies.scanRepeatsBatch === true ? 2 : 1); turn++) {
           call.trace.pages++;
