@@ -7,6 +7,8 @@ import type { SliceLimits } from '@civex/catalog';
 import type { ExecutionRequest, ExecutionResult } from '@graphql-tools/utils';
 import DataLoader from 'dataloader';
 import type { GraphQLError } from 'graphql';
+import { ANONYMOUS, createRequestAccess } from './access.ts';
+import type { AccessRules, AgreementBook, Asker, RequestAccess } from './access.ts';
 
 /** A source whose adapter runs in this process. */
 export interface LocalSource {
@@ -50,6 +52,10 @@ export interface HubServices {
   now(): number;
   /** The clock of deadlines and durations, milliseconds; never steps. */
   monotonicMs(): number;
+  /** What hub.yaml says of restricted data, at this moment. */
+  accessRules(): AccessRules;
+  /** Null: this hub keeps no agreements. */
+  readonly agreements: AgreementBook | null;
   /** False sends every question through delegation; for tests that compare both ways. */
   readonly fastLane: boolean;
 }
@@ -70,6 +76,8 @@ export interface HubContext {
   readonly deadlineEpochMs: number;
   readonly sources: SourceSet;
   readonly services: HubServices;
+  /** What the caller may know and read. */
+  readonly access: RequestAccess;
   readonly datasetLoaders: Map<string, DataLoader<string, LoadedDataset | null>>;
   /** Located errors of fields that have a value all the same; see partial-errors.ts. */
   readonly partialErrors: GraphQLError[];
@@ -83,6 +91,8 @@ export function createHubContext(
   request: {
     readonly requestId: string;
     readonly signal?: AbortSignal | undefined;
+    /** Default: nobody in particular. */
+    readonly asker?: Asker | undefined;
     /** Default: that of a GraphQL request. */
     readonly timeoutMs?: number;
   },
@@ -94,6 +104,9 @@ export function createHubContext(
     deadlineEpochMs: services.monotonicMs() + (request.timeoutMs ?? services.limits.requestTimeoutMs),
     sources,
     services,
+    access: createRequestAccess(request.asker ?? ANONYMOUS, services.accessRules(), services.agreements, () =>
+      services.now(),
+    ),
     datasetLoaders: new Map(),
     partialErrors: [],
   };
@@ -115,8 +128,13 @@ export function datasetLoader(context: HubContext, source: LocalSource): DataLoa
       const trace = createCallTrace();
       const outcomes = await adapter.catalog.getMany(localIds, createCall(context, trace));
       const fetchedAtEpochMs = trace.fetchedAtEpochMs ?? context.services.now();
-      return outcomes.map((outcome) =>
-        outcome === null || isHubError(outcome) ? outcome : { dataset: outcome, fetchedAtEpochMs },
+      return Promise.all(
+        outcomes.map(async (outcome) => {
+          if (outcome === null || isHubError(outcome)) return outcome;
+          const dataset = await context.access.disclose(outcome);
+          // One that may not be known of is none.
+          return dataset === null ? null : { dataset, fetchedAtEpochMs };
+        }),
       );
     },
     { maxBatchSize: adapter.catalog.maxBatchKeys },

@@ -11,6 +11,8 @@ import { createYoga } from 'graphql-yoga';
 import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga';
 import { createHubContext } from './context.ts';
 import { createCursorSeal, CURSOR_KEY_BYTES } from './cursor-seal.ts';
+import { readAccessRules } from './access.ts';
+import type { AgreementBook, Asker } from './access.ts';
 import type { HubContext, HubServices, HubSource, SourceSet } from './context.ts';
 import { createErrorBoundary } from './error-boundary.ts';
 import { openExport } from './exports.ts';
@@ -38,6 +40,8 @@ export interface GatewayOptions {
   readonly createSource?: (config: SourceConfig, environment: HttpEnvironment) => HubSource;
   /** `CURSOR_KEY_BYTES` bytes that cursors are sealed with. Default: made up, so that cursors end with the gateway. */
   readonly cursorKey?: Uint8Array;
+  /** Where agreements are kept. Default: nowhere, so that only open data is served. */
+  readonly agreements?: AgreementBook | undefined;
   readonly onCapabilityLost: (source: string, datasetId: string, op: string) => void;
 }
 
@@ -48,15 +52,19 @@ export interface Gateway {
   /** Runs one GraphQL request through every plugin, as the server does. */
   execute(
     params: GraphQLParams,
-    request: { readonly requestId?: string; readonly signal?: AbortSignal },
+    request: { readonly requestId?: string; readonly signal?: AbortSignal; readonly asker?: Asker },
   ): Promise<ExecutionResult>;
   /**
    * Opens an export and hands it to `send`; the sources it reads from stay until `send` has ended.
    *
    * @throws HubError as `openExport`, and whatever `send` throws.
    */
-  withExport(question: ExportQuestion, signal: AbortSignal, send: (opened: OpenExport) => Promise<void>): Promise<void>;
-  createContext(signal?: AbortSignal): HubContext;
+  withExport(
+    question: ExportQuestion,
+    request: { readonly signal: AbortSignal; readonly asker?: Asker },
+    send: (opened: OpenExport) => Promise<void>,
+  ): Promise<void>;
+  createContext(signal?: AbortSignal, asker?: Asker): HubContext;
   /** Replaces the sources; requests under way finish on the ones they began with. */
   replaceSources(config: HubConfig): SourcesDiff;
   readonly yoga: YogaServerInstance<object, object>;
@@ -94,6 +102,8 @@ export function createGateway(options: GatewayOptions): Gateway {
     cursorSeal: createCursorSeal(cursorKey, 'datasets'),
     now: () => environment.now(),
     monotonicMs: () => environment.monotonicMs(),
+    accessRules: () => rules,
+    agreements: options.agreements ?? null,
     fastLane: options.fastLane ?? true,
   };
   const { schema, execute }: PublicSchema = isHub
@@ -104,6 +114,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     : { schema: createSourceSchema(), execute: executeOrdinarily };
 
   let config = options.config;
+  let rules = readAccessRules(config);
   let sources: SourceSet = new Map(config.sources.map((source) => [source.id, createSource(source, environment)]));
   /** Requests under way, by the set of sources they began with. */
   const users = new Map<SourceSet, number>();
@@ -193,18 +204,19 @@ export function createGateway(options: GatewayOptions): Gateway {
     plugins: [boundary.plugin, limitPlugin, errorsPlugin],
   });
 
-  const createContext = (signal?: AbortSignal, requestId: string = createUuid(environment)): HubContext =>
-    createHubContext(services, sources, { requestId, signal });
+  const createContext = (signal?: AbortSignal, asker?: Asker, requestId = createUuid(environment)): HubContext =>
+    createHubContext(services, sources, { requestId, signal, asker });
 
   return {
     schema,
     sources: () => sources,
     yoga,
     createContext,
-    async withExport(question, signal, send) {
+    async withExport(question, { signal, asker }, send) {
       const context = createHubContext(services, sources, {
         requestId: createUuid(environment),
         signal,
+        asker,
         timeoutMs: limits.exportSeconds * 1_000,
       });
       occupy(context.sources);
@@ -218,8 +230,8 @@ export function createGateway(options: GatewayOptions): Gateway {
         release(context.sources);
       }
     },
-    async execute(params, { requestId, signal }) {
-      const context = createContext(signal, requestId);
+    async execute(params, { requestId, signal, asker }) {
+      const context = createContext(signal, asker, requestId);
       occupy(context.sources);
       try {
         const result = (await yoga.getResultForParams(
@@ -245,6 +257,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         }),
       );
       config = next;
+      rules = readAccessRules(next);
       for (const [id, source] of before) if (sources.get(id) !== source) dropped.add(source);
       closeDropped();
       return diff;

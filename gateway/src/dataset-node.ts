@@ -3,7 +3,8 @@ import type { Call } from '@civex/adapter-contract';
 import { HubError, isHubError } from '@civex/errors';
 import type { Dataset, Geometry, HubRecord, LangText, Queryable, RecordValue } from '@civex/model';
 import type { FilterInput, SortInput } from '@civex/query';
-import type { AggregateResult, RecordPlanReport, RecordResult } from '@civex/records';
+import { OPEN_VIEW } from '@civex/records';
+import type { AccessView, AggregateResult, RecordPlanReport, RecordResult } from '@civex/records';
 import type { GraphQLResolveInfo } from 'graphql';
 import type { AggregateArgs } from './aggregate-result.ts';
 import { createAggregateResult, NO_GROUPS, NO_PLAN } from './aggregate-result.ts';
@@ -253,8 +254,22 @@ export class DatasetNode {
   ): readonly QueryableNode[] | null | Promise<readonly QueryableNode[] | null> {
     const { recordsState } = this.#dataset;
     if (recordsState === 'none') return null;
+    if (context.access.restrictionOf(this.#dataset) !== null) return this.#seenQueryables(context);
     if (recordsState === 'described') return this.#describeQueryables(this.#dataset, context);
     return this.#described(context).then((dataset) => this.#describeQueryables(dataset, context));
+  }
+
+  /** Those of a dataset that is not open: as the caller sees them, or, to whom only its description is shown, as they are. */
+  async #seenQueryables(context: HubContext): Promise<readonly QueryableNode[] | null> {
+    const view = (await context.access.describe(this.#dataset)) ?? OPEN_VIEW;
+    const seen = await context.services.door.columns(
+      { adapter: this.#source.adapter, dataset: this.#dataset, view },
+      createCall(context, createCallTrace()),
+    );
+    if (seen === null) return null;
+    return seen.queryables.map(
+      (queryable) => new QueryableNode(queryable, describePushdown(queryable, seen.capability)),
+    );
   }
 
   async #described(context: HubContext): Promise<Dataset> {
@@ -271,6 +286,7 @@ export class DatasetNode {
   }
 
   async records(args: RecordsArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
+    const view = await context.access.view(this.#dataset, 'QUERY');
     const ask = (call: Call): Promise<RecordResult> =>
       context.services.door.query(
         {
@@ -278,6 +294,7 @@ export class DatasetNode {
           dataset: this.#dataset,
           filter: args.filter ?? null,
           cql: args.cql ?? null,
+          view,
           properties: args.properties ?? null,
           sortBy: args.sortBy ?? [],
           first: args.first,
@@ -285,12 +302,13 @@ export class DatasetNode {
         },
         call,
       );
-    return this.#report(ask, NO_RECORDS, context, info, (result, report, provenance) =>
+    return this.#report(ask, view, NO_RECORDS, context, info, (result, report, provenance) =>
       createRecordConnection(result, report(shortcomingOf(result)), provenance),
     );
   }
 
   async aggregate(args: AggregateArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
+    const view = await context.access.view(this.#dataset, 'AGGREGATE');
     const ask = (call: Call): Promise<AggregateResult> =>
       context.services.door.aggregate(
         {
@@ -298,6 +316,7 @@ export class DatasetNode {
           dataset: this.#dataset,
           filter: args.filter ?? null,
           cql: args.cql ?? null,
+          view,
           groupBy: args.groupBy ?? [],
           measures: args.measures,
           sortBy: args.sortBy ?? [],
@@ -305,7 +324,7 @@ export class DatasetNode {
         },
         call,
       );
-    return this.#report(ask, NO_GROUPS, context, info, (result, report, provenance) =>
+    return this.#report(ask, view, NO_GROUPS, context, info, (result, report, provenance) =>
       createAggregateResult(result, report(null), provenance),
     );
   }
@@ -317,16 +336,21 @@ export class DatasetNode {
    */
   async #report<T extends { readonly plan: RecordPlanReport }>(
     ask: (call: Call) => Promise<T>,
+    { fingerprint }: AccessView,
     nothing: T,
     context: HubContext,
     info: GraphQLResolveInfo,
     present: (result: T, report: (shortcoming: HubError | null) => SourceReport, provenance: Provenance) => object,
   ): Promise<object> {
     const { services } = context;
+    const isOpen = fingerprint === '';
     const trace = createCallTrace();
     const startedAt = services.monotonicMs();
-    const report = (failure: { readonly error: unknown } | null, shortcoming: HubError | null): SourceReport =>
-      createSourceReport(this.#source.info.source, trace, services.monotonicMs() - startedAt, failure, shortcoming);
+    const report = (failure: { readonly error: unknown } | null, shortcoming: HubError | null): SourceReport => ({
+      ...createSourceReport(this.#source.info.source, trace, services.monotonicMs() - startedAt, failure, shortcoming),
+      // How much was read under an agreement tells how much there is besides.
+      ...(isOpen ? {} : { requests: result.plan.requests }),
+    });
     let result: T;
     let failure: { readonly error: unknown } | null = null;
     try {
@@ -336,7 +360,10 @@ export class DatasetNode {
       reportPartial(context, info, error);
       failure = { error };
       const { requests, portalQueries } = trace;
-      result = { ...nothing, plan: { ...nothing.plan, requests, portalQuery: portalQueries } };
+      const plan = isOpen
+        ? { ...nothing.plan, requests, portalQuery: portalQueries }
+        : { ...nothing.plan, requests: Math.min(1, requests) };
+      result = { ...nothing, plan };
     }
     const provenance = createProvenance(this.#dataset, this.#source, trace.fetchedAtEpochMs ?? services.now());
     return present(result, (shortcoming) => report(failure, shortcoming), provenance);

@@ -108,7 +108,7 @@ export function createExportServer(
     response.once('close', onClose);
     let outcome = 'INTERNAL';
     try {
-      await gateway.withExport(question, gone.signal, (opened) => send(opened, response));
+      await gateway.withExport(question, { signal: gone.signal }, (opened) => send(opened, response));
       outcome = 'ok';
     } catch (error) {
       outcome = gone.signal.aborted ? 'CANCELLED' : isHubError(error) ? error.code : 'INTERNAL';

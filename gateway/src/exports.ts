@@ -218,10 +218,12 @@ const metadataPathOf = (dataset: Dataset): string => `${PREFIX}${encodeURICompon
 async function openMetadata(question: ExportQuestion, context: HubContext): Promise<OpenExport> {
   const { source, dataset } = await loadLocal(question.datasetId, context);
   const trace = createCallTrace();
-  const columns =
-    dataset.recordsState === 'undescribed'
-      ? ((await source.adapter.records?.describe?.(dataset, createCall(context, trace))) ?? null)
-      : dataset.queryables;
+  const view = await context.access.view(dataset, 'EXPORT');
+  const seen = await context.services.door.columns(
+    { adapter: source.adapter, dataset, view },
+    createCall(context, trace),
+  );
+  const columns = seen?.queryables ?? null;
   if (columns === null)
     throw new HubError('CAPABILITY_MISSING', 'This dataset has no queryable records.', { datasetId: dataset.id });
   const header = headerOf(question, dataset, source, trace.fetchedAtEpochMs ?? context.services.now());
@@ -248,8 +250,20 @@ export async function openExport(question: ExportQuestion, context: HubContext):
   const { source, dataset } = await loadLocal(question.datasetId, context);
   const trace = createCallTrace();
   const { filter, cql, properties, sortBy, ids, after } = question;
+  const view = await context.access.view(dataset, 'EXPORT');
   const stream = await context.services.door.stream(
-    { adapter: source.adapter, dataset, filter, cql, properties, sortBy, geometry: format === 'geojson', ids, after },
+    {
+      adapter: source.adapter,
+      dataset,
+      filter,
+      cql,
+      view,
+      properties,
+      sortBy,
+      geometry: format === 'geojson',
+      ids,
+      after,
+    },
     createCall(context, trace),
   );
   const header = headerOf(question, dataset, source, trace.fetchedAtEpochMs ?? context.services.now());

@@ -70,6 +70,10 @@ export async function readLocalSlice(
       source.adapter,
       { search, filter, orderBy: args.orderBy, first: args.first, after: args.after ?? null },
       services.limits,
+      {
+        disclose: (dataset) => context.access.disclose(dataset),
+        mayConceal: context.access.mayConceal(catalog),
+      },
       createCall(context, trace),
     );
     const fetchedAtEpochMs = trace.fetchedAtEpochMs ?? services.now();

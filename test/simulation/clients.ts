@@ -215,7 +215,7 @@ export async function readExport(
     after: null,
   } as const;
   try {
-    await gateway.withExport(asked, signal, async ({ chunks }) => {
+    await gateway.withExport(asked, { signal }, async ({ chunks }) => {
       for await (const chunk of chunks) {
         const lines = `${rest}${Buffer.from(chunk).toString('utf8')}`.split('\n');
         rest = lines.pop() ?? '';

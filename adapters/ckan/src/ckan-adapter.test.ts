@@ -410,6 +410,57 @@ describe('records', () => {
     expect(set.call.trace.portalQueries).toEqual([`datastore_search ${JSON.stringify(body)}`]);
   });
 
+  test('ids are the row key of the portal, which orders records and is no column', async () => {
+    const set = setUp(tableOf(rowsOf(9)));
+    const dataset = await described(set);
+    expect(set.adapter.records?.capability(dataset)).toMatchObject({
+      recordIds: { kind: 'own' },
+      sourceOrder: { unique: true, properties: ['_id'] },
+    });
+    expect(dataset.queryables?.map(({ name }) => name)).not.toContain('_id');
+  });
+
+  /** As the portal answers `fields`. */
+  const narrow: Portal = (action, body) => {
+    const wanted = (body['fields'] as string[] | undefined) ?? FIELDS.map(({ id }) => id);
+    const { result } = JSON.parse(tableOf(rowsOf(9))(action, body).body) as { result: { records: Json[] } };
+    return ok({
+      ...result,
+      fields: FIELDS.filter(({ id }) => wanted.includes(id)),
+      records: result.records.map((row) => Object.fromEntries(wanted.map((name) => [name, row[name]]))),
+    });
+  };
+
+  test.each<[string, string[] | null, unknown]>([
+    ['all columns', null, undefined],
+    ['all columns by name', ['alta', 'plazas', 'alcaldia'], undefined],
+    ['some columns', ['plazas'], ['_id', 'plazas']],
+    ['no column', [], ['_id']],
+  ])('a window and a scan ask for %s', async (_title, properties, fields) => {
+    const set = setUp(narrow);
+    const dataset = await described(set);
+    const ask = { filter: null, sort: [], offset: 0, limit: 3, properties, ids: false };
+    const batch = await set.adapter.records?.fetchWindow(dataset, ask, set.call);
+    const scanned: HubRecord[] = [];
+    const scan = { ...wholeScan(null), properties, ids: false };
+    for await (const page of set.adapter.records?.scan(dataset, scan, set.call) ?? []) scanned.push(...page);
+    expect(set.asked.map(({ body }) => body['fields'])).toEqual([fields, fields]);
+    expect(scanned).toHaveLength(9);
+    expect(batch?.records).toEqual(scanned.slice(0, 3));
+    for (const { values } of scanned)
+      expect(Object.keys(values).toSorted()).toEqual((properties ?? ['alcaldia', 'alta', 'plazas']).toSorted());
+  });
+
+  test('a column that is asked for and not sent is an answer in no form that is known', async () => {
+    const set = setUp(narrow);
+    const dataset = await described(set);
+    const broken = setUp((action, body) => narrow(action, { ...body, fields: ['_id'] }));
+    const ask = { filter: null, sort: [], offset: 0, limit: 3, properties: ['plazas'] };
+    await expect(broken.adapter.records?.fetchWindow(dataset, ask, broken.call)).rejects.toMatchObject({
+      code: 'SOURCE_MALFORMED',
+    });
+  });
+
   test('conditions that contradict each other find nothing and ask nothing', async () => {
     const set = setUp(tableOf(rowsOf(9)));
     const dataset = await described(set);

@@ -26,6 +26,11 @@ export const ckanOptions = z.strictObject({
    * register, asked only when a dataset needs it; a portal without one is no error. `none`: never asked.
    */
   licenseRegister: z.enum(['license_list', 'none']).default('license_list'),
+  /**
+   * Whether packages are listed that are private at the portal, as far as the token in the source's headers may read
+   * them (`include_private` of package_search). Default false. They are `NON_PUBLIC` unless they say `RESTRICTED`.
+   */
+  includePrivate: z.boolean().default(false),
 });
 
 export type CkanOptions = z.infer<typeof ckanOptions>;

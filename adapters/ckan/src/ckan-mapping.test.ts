@@ -195,6 +195,17 @@ describe('package', () => {
     [{ access_rights: 'http://publications.europa.eu/resource/authority/access-right/NON_PUBLIC' }, 'NON_PUBLIC'],
     [{ access_rights: 'http://publications.europa.eu/resource/authority/access-right/RESTRICTED' }, 'RESTRICTED'],
     [{ private: true, access_rights: 'public' }, 'NON_PUBLIC'],
+    [{ private: 'true' }, 'NON_PUBLIC'],
+    [{ private: true, access_rights: 'RESTRICTED' }, 'RESTRICTED'],
+    [{ access_rights: 'Acceso restringido' }, 'RESTRICTED'],
+    [{ access_rights: '["http://publications.europa.eu/resource/authority/access-right/RESTRICTED"]' }, 'RESTRICTED'],
+    [{ access_rights: [{ uri: 'NON_PUBLIC' }] }, 'NON_PUBLIC'],
+    [{ access_rights: 'public', extras: [{ key: 'access_rights', value: 'RESTRICTED' }] }, 'RESTRICTED'],
+    [{ extras: [{ key: 'access_rights', value: 'non-public' }] }, 'NON_PUBLIC'],
+    [{ accessLevel: 'restricted public' }, 'RESTRICTED'],
+    [{ resources: [{ id: 'r', datastore_active: true, restricted: '{"level": "registered"}' }] }, 'RESTRICTED'],
+    [{ resources: [{ id: 'r', datastore_active: true, restricted: { level: 'public' } }] }, 'PUBLIC'],
+    [{ resources: [{ id: 'r', datastore_active: true, access_rights: 'RESTRICTED' }] }, 'RESTRICTED'],
   ])('%j is %s', (changes, expected) => {
     expect(map(changes).accessRights).toBe(expected);
   });

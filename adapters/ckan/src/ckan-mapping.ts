@@ -19,6 +19,7 @@ import {
   encodeDatasetId,
   latLonToPoint,
   normaliseLicense,
+  readAccessRights,
   toEuFrequency,
   toEuThemes,
   toGeometry,
@@ -430,12 +431,27 @@ function toContactPoint(field: Field, top: Json): ContactPoint | null {
   );
 }
 
-function toAccessRights(field: Field, top: Json): AccessRights {
-  const stated = textOf(field('access_rights'))?.toUpperCase() ?? '';
-  if (/NON[_ -]?PUBLIC|\bCONFIDENTIAL\b/.test(stated)) return 'NON_PUBLIC';
-  if (/RESTRICTED/.test(stated)) return 'RESTRICTED';
+/** Where CKAN and its extensions (dcat, scheming, restricted) state who may have something. */
+const ACCESS_KEYS = ['access_rights', 'accessRights', 'access_level', 'accessLevel'] as const;
+
+/** ckanext-restricted: `{"level": "public" | "registered" | "any_organization" | ...}`, as an object or as text. */
+function toRestriction(resource: Json): unknown {
+  const restricted = decodeJson(resource['restricted']);
+  return isObject(restricted) && Object.hasOwn(restricted, 'level') ? restricted['level'] : restricted;
+}
+
+/**
+ * The strictest of what the package and the resource its records come from state. A private package is never public, and
+ * less than `NON_PUBLIC` only when it says so.
+ */
+function toAccessRights(top: Json, extras: Json, recordsResource: Json | undefined): AccessRights {
+  const stated = readAccessRights([
+    ...[top, extras, recordsResource ?? {}].flatMap((from) => ACCESS_KEYS.map((key) => decodeJson(from[key]))),
+    recordsResource === undefined ? null : toRestriction(recordsResource),
+  ]);
   // DKAN (state "Active") says `private: true` of everything; CKAN (state "active") means it.
-  return top['private'] === true && top['state'] !== 'Active' ? 'NON_PUBLIC' : 'PUBLIC';
+  const isPrivate = isTrue(top['private']) && top['state'] !== 'Active';
+  return isPrivate && stated !== 'RESTRICTED' ? 'NON_PUBLIC' : (stated ?? 'PUBLIC');
 }
 
 function toNumber(value: unknown): number | null {
@@ -713,7 +729,11 @@ export function toDataset(pack: unknown, source: CkanSource): Dataset {
     publisher: toPublisher(field, organization),
     contactPoint: toContactPoint(field, top),
     license: toLicense(top, field, source),
-    accessRights: toAccessRights(field, top),
+    accessRights: toAccessRights(
+      top,
+      extras,
+      recordsResource === null ? undefined : resources.find((resource) => textOf(resource['id']) === recordsResource),
+    ),
     issued:
       (issued === null ? null : toInstant(issued, source.timeZone)) ??
       toSystemInstant(top['metadata_created'], source.timeZone),

@@ -339,6 +339,15 @@ describe('capability', () => {
     expect(adapter.records!.capability(await datasetOf([{ name: 'pt', type: 'geo_shape' }])).sourceOrder).toBeNull();
   });
 
+  test('says what its ids are made of', async () => {
+    const { adapter } = setUp(() => ({ body: {} }));
+    const idsOf = async (fields?: readonly unknown[]) => adapter.records!.capability(await datasetOf(fields)).recordIds;
+    expect(await idsOf()).toEqual({ kind: 'property', property: 'gid' });
+    expect(await idsOf(FIELDS.map(({ name, type }) => ({ name, type })))).toEqual({ kind: 'digest' });
+    // A text may be missing, and repeat: then other columns tell the records apart.
+    expect(await idsOf([{ name: 'code', type: 'text', annotations: { id: true } }])).toEqual({ kind: 'digest' });
+  });
+
   test('sorts numbers and times exactly, texts and booleans never', async () => {
     const { adapter } = setUp(() => ({ body: {} }));
     const types = ['int', 'double', 'date', 'datetime', 'text', 'boolean', 'geo_point_2d', 'file'];
@@ -397,6 +406,28 @@ describe('a window of records', () => {
     expect(call.trace.portalQueries).toEqual([
       '/api/explore/v2.1/catalog/datasets/ds/records?where=`n` > 5&order_by=`n` desc,`gid`&limit=1&offset=20&lang=fr&timezone=UTC',
     ]);
+  });
+
+  const unmarked = FIELDS.map(({ name, type }) => ({ name, type }));
+  test.each([
+    ['all columns', FIELDS, {}, undefined],
+    ['all columns by name', FIELDS, { properties: ['pt', 'n', 'nom', 'gid'] }, undefined],
+    ['some columns, and the one of the ids', FIELDS, { properties: ['nom'] }, '`gid`,`nom`'],
+    ['some columns, and the one that has to be unique', FIELDS, { properties: ['nom'], ids: false }, '`gid`,`nom`'],
+    ['all columns for an id that is a digest of them', unmarked, { properties: ['nom'] }, undefined],
+    ['some columns without ids', unmarked, { properties: ['n', 'nom'], ids: false }, '`nom`,`n`'],
+    ['no column', unmarked, { properties: [], ids: false }, '`gid`'],
+  ])('asks for %s', async (_title, fields, changes, select) => {
+    const names = select?.replaceAll('`', '').split(',') ?? ['gid', 'nom', 'n', 'pt'];
+    const whole: Record<string, unknown> = { gid: 7, nom: 'a', n: null, pt: null };
+    const { adapter, requests, call } = setUp(() => ({
+      body: { total_count: 1, results: [Object.fromEntries(names.map((name) => [name, whole[name]]))] },
+    }));
+    const { records } = await fetchWindow(adapter, await datasetOf(fields), call, changes);
+    expect(parameter(requests[0], 'select')).toBe(select);
+    expect(records).toHaveLength(1);
+    if (fields === FIELDS) expect(records[0]?.id).toBe('7');
+    else if ('ids' in changes) expect(records[0]?.id).toBe('');
   });
 
   const row = (gid: number | null): object => ({ gid, nom: null, n: null, pt: null });
@@ -468,6 +499,40 @@ describe('a scan', () => {
     const { adapter, requests, call } = setUp(recordsOf(rowsOf(99)));
     expect((await scanAll(adapter, await datasetOf(), call)).length).toBe(99);
     expect(requests.length).toBe(1);
+  });
+
+  test('asks for the columns it needs only, from its first page on', async () => {
+    const count = 250;
+    const rows = Array.from({ length: count }, (_, gid) => ({ gid, nom: `n${gid}` }));
+    const { adapter, requests, call } = setUp((request) =>
+      request.path.endsWith('/records')
+        ? { body: { total_count: count, results: rows.slice(0, 100) } }
+        : { body: rows.map((one) => `${JSON.stringify(one)}\n`).join('') },
+    );
+    const records: HubRecord[] = [];
+    const scan = { ...wholeScan(null), properties: ['nom'], ids: false };
+    for await (const batch of adapter.records!.scan(await datasetOf(), scan, call)) records.push(...batch);
+    expect(requests.map((request) => parameter(request, 'select'))).toEqual(['`gid`,`nom`', '`gid`,`nom`']);
+    expect(records.map(({ values }) => values['nom'])).toEqual(rows.map(({ nom }) => nom));
+  });
+
+  test('has what it orders and decides by itself among the columns it asks for', async () => {
+    const value = 'x'.repeat(40);
+    const args = Array.from({ length: 200 }, (): RecordFilter => ({ op: '<>', property: 'nom', type: 'STRING', value }));
+    const filter: RecordFilter = { op: 'and', args };
+    const rows = [
+      { gid: 1, nom: 'a', n: 1 },
+      { gid: 2, nom: value, n: 2 },
+      { gid: 0, nom: 'b', n: 3 },
+    ];
+    const { adapter, requests, call } = setUp(() => ({ body: { total_count: 3, results: rows } }));
+    const order = [{ property: 'n', type: 'INTEGER', direction: 'ASC' }] as const;
+    const scan = { ...wholeScan(filter), properties: [], ids: false, order };
+    const ids: string[] = [];
+    for await (const batch of adapter.records!.scan(await datasetOf(), scan, call))
+      ids.push(...batch.map(({ id }) => id));
+    expect(parameter(requests[0], 'select')).toBe('`gid`,`nom`,`n`');
+    expect(ids).toEqual(['1', '0']);
   });
 
   test('believes no total that a full page may have been cut to', async () => {

@@ -60,7 +60,6 @@ const SLOW_MS = 3_000;
 const TIME_ZONE = 'UTC';
 
 const NO_COLUMNS: readonly Queryable[] = [];
-const WHOLE_RECORDS = { properties: null, ids: true, areUnique: false } as const;
 
 type Json = Readonly<Record<string, unknown>>;
 type Search = readonly (readonly [name: string, value: string])[];
@@ -117,6 +116,10 @@ function decodeCursor(text: string): Cursor {
   }
   throw new HubError('INPUT_INVALID', 'The cursor was not issued by this source.');
 }
+
+/** Names of the columns a filter is about, repeated as often as it names them. */
+const propertiesOf = (filter: RecordFilter | null): readonly string[] =>
+  filter === null ? [] : isPredicate(filter) ? [filter.property] : filter.args.flatMap(propertiesOf);
 
 /** Domain quota and anonymous quota, as the specification names them under 429; some proxies change the status. */
 const QUOTA_CODES: ReadonlySet<unknown> = new Set([10_002, 10_005]);
@@ -343,6 +346,7 @@ export function createOpendatasoftAdapter(
           return isOrdered && spellField(property) !== null;
         },
         sourceOrder: tieBreakers.length === 0 ? null : { unique: uniqueProperty !== null, properties: tieBreakers },
+        recordIds: uniqueProperty === null ? { kind: 'digest' } : { kind: 'property', property: uniqueProperty },
         maxPageSize: PAGE_SIZE,
         maxWindow: WINDOW,
         // An export takes any `order_by`. It begins behind a record by a condition on the unique number.
@@ -421,13 +425,20 @@ export function createOpendatasoftAdapter(
     return filter === null ? rest : { op: 'and', args: [filter, rest] };
   };
 
-  /** The columns of an export, when not all are needed and no id is a digest of them all. */
-  const toSelect = (ask: RecordScan, rest: RecordFilter | null, profile: RecordProfile): Search => {
-    const { uniqueProperty } = profile;
-    if (ask.properties === null || rest !== null || (ask.ids && uniqueProperty === null)) return [];
-    const names = new Set([...ask.properties, ...(ask.ids && uniqueProperty !== null ? [uniqueProperty] : [])]);
-    const spelled = [...names].map(spellField);
-    if (names.size === 0 || spelled.includes(null)) return [];
+  /**
+   * The columns to ask for, in their own order: none named when all are needed, as for an id that is a digest of them
+   * all, and when the portal's language cannot name one of them.
+   */
+  const toSelect = (properties: readonly string[] | null, ids: boolean, profile: RecordProfile): Search => {
+    const { uniqueProperty, declared } = profile;
+    if (properties === null || (ids && uniqueProperty === null)) return [];
+    const wanted = new Set(properties);
+    if (uniqueProperty !== null) wanted.add(uniqueProperty);
+    const names = [...declared].filter((name) => wanted.has(name));
+    if (names.length === declared.size) return [];
+    // A list of nothing would be all: one column is less.
+    const spelled = (names.length === 0 ? [...declared].slice(0, 1) : names).map(spellField);
+    if (spelled.includes(null)) return [];
     const select = spelled.join(',');
     return encodedLength(select) <= DIALECT_LIMITS.orderBy ? [['select', select]] : [];
   };
@@ -527,7 +538,8 @@ export function createOpendatasoftAdapter(
     capability: (dataset) => profileOf(dataset).capability,
 
     async fetchWindow(dataset, fetch, call) {
-      const { dialect, tieBreakers, uniqueProperty } = profileOf(dataset);
+      const profile = profileOf(dataset);
+      const { dialect, tieBreakers, uniqueProperty } = profile;
       if (fetch.limit > PAGE_SIZE || fetch.offset + fetch.limit > WINDOW)
         throw new HubError('INTERNAL', 'A window beyond its limits reached a source.');
       const { where, rest } = fitWhere(fetch.filter, dialect);
@@ -536,9 +548,11 @@ export function createOpendatasoftAdapter(
           source,
         });
       const limit = Math.max(1, fetch.limit);
+      const { properties = null, ids = true } = fetch;
       const { items, total } = await readRecords(
         dataset,
         [
+          ...toSelect(properties, ids, profile),
           ...toFilter(where),
           ...toOrder(dialect.toOrderBy(fetch.sort, tieBreakers)),
           ['limit', String(limit)],
@@ -548,9 +562,10 @@ export function createOpendatasoftAdapter(
         call,
       );
       if (items.length > limit) throw fail('SOURCE_MALFORMED', 'The source sent more records than were asked for.');
-      const rows = items
-        .slice(0, fetch.limit)
-        .map(createRecordMapper(dataset, timeZone, { ...WHOLE_RECORDS, areWhole }));
+      // Whether the declared numbers are unique is checked below, and needs them.
+      const areUnique = uniqueProperty !== null;
+      const toRecord = createRecordMapper(dataset, timeZone, { properties, ids: ids || areUnique, areUnique, areWhole });
+      const rows = items.slice(0, fetch.limit).map(toRecord);
       if (uniqueProperty !== null) {
         const values = new Set(rows.map(({ values: own }) => own[uniqueProperty] ?? null));
         if (values.size < rows.length || values.has(null))
@@ -562,15 +577,27 @@ export function createOpendatasoftAdapter(
     async *scan(dataset, asked, call) {
       const profile = profileOf(dataset);
       // Where a number tells records apart, only its order shows a record that comes twice, in constant memory.
-      const ask: RecordScan =
+      const placed: RecordScan =
         profile.uniqueProperty === null ? asked : { ...asked, order: asked.order ?? [], ids: true };
       const { dialect, declared } = profile;
-      const { where, rest } = fitWhere(behind(ask, profile), dialect);
+      const { where, rest } = fitWhere(behind(placed, profile), dialect);
       const isWanted = createPredicate(rest);
+      const ask: RecordScan =
+        placed.properties === null
+          ? placed
+          : {
+              ...placed,
+              properties: [
+                ...placed.properties,
+                ...(placed.order ?? []).map(({ property }) => property),
+                ...propertiesOf(rest),
+              ],
+            };
+      const select = toSelect(ask.properties, ask.ids, profile);
       const order: Search = ask.order === null ? [] : toOrder(dialect.toOrderBy(ask.order, profile.tieBreakers));
       const first = await readRecords(
         dataset,
-        [...toFilter(where), ...order, ['limit', String(PAGE_SIZE)], ['offset', '0']],
+        [...select, ...toFilter(where), ...order, ['limit', String(PAGE_SIZE)], ['offset', '0']],
         'records',
         call,
       );
@@ -586,7 +613,6 @@ export function createOpendatasoftAdapter(
         if (among?.isBroken() === true)
           throw fail('SOURCE_MALFORMED', 'The source sent records out of the order of the value it declares unique.');
       };
-      const select = toSelect(ask, rest, profile);
       // A page that is full may have been cut, and the total with it.
       if (first.items.length === first.total && first.total < PAGE_SIZE) {
         if (first.total > 0) yield first.items.map(toRecord).filter(isWanted);

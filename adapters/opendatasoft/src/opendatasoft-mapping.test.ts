@@ -268,12 +268,23 @@ describe('access', () => {
     ['hidden data that is called public', { data_visible: false }, 'PUBLIC', ['RESTRICTED', 'none']],
     ['hidden data that is called non-public', { data_visible: false }, 'NON_PUBLIC', ['NON_PUBLIC', 'none']],
     ['public data that is called restricted', {}, '…/access-right/RESTRICTED', ['RESTRICTED', 'described']],
-    ['a word that is no access right', {}, 'Open', ['PUBLIC', 'described']],
+    ['a word for public', {}, 'Open', ['PUBLIC', 'described']],
+    ['a word that nobody knows', {}, 'On request', ['RESTRICTED', 'described']],
+    ['a list with a word for restricted', {}, ['Open', 'Shared'], ['RESTRICTED', 'described']],
+    ['something that is no text', {}, { level: 3 }, ['RESTRICTED', 'described']],
+    ['a visibility that nobody knows', { visibility: 'group' }, 'PUBLIC', ['RESTRICTED', 'described']],
+    ['no visibility at all', { visibility: undefined }, null, ['PUBLIC', 'described']],
     ['attachments only', { has_records: false }, null, ['PUBLIC', 'none']],
     ['records without fields', { fields: [] }, null, ['PUBLIC', 'none']],
   ])('%s', (_title, changes, stated, expected) => {
     expect(access(changes, stated)).toEqual(expected);
   });
+});
+
+test('access rights of any metadata template count, and their words stay readable', () => {
+  const dataset = map(payload({}, {}, { dcat: { accessRights: 'PUBLIC' }, custom: { access_rights: 'Police only' } }));
+  expect(dataset.accessRights).toBe('RESTRICTED');
+  expect(JSON.stringify(dataset.raw)).toContain('Police only');
 });
 
 describe('annotations', () => {

@@ -5,6 +5,7 @@ import {
   encodeDatasetId,
   latLonToPoint,
   normaliseLicense,
+  readAccessRights,
   toEuFrequency,
   toEuThemes,
   toGeometry,
@@ -285,17 +286,19 @@ function toDistributions(
   return distributions;
 }
 
-/** EU access-right code, bare or as the last part of its address. */
-function toStatedAccessRights(value: unknown): AccessRights | null {
-  const code = toTexts(value)[0]?.split(/[/#]/).at(-1)?.toUpperCase().replace('-', '_');
-  return code === 'PUBLIC' || code === 'RESTRICTED' || code === 'NON_PUBLIC' ? code : null;
-}
+const ACCESS_KEYS = ['accessRights', 'access_rights'] as const;
 
-/** What the portal enforces outweighs what its metadata says: nothing restricted is called public. */
-function toAccessRights(payload: Json, dcat: Json): AccessRights {
-  const stated = toStatedAccessRights(dcat['accessRights']);
+/**
+ * What the portal enforces outweighs what its metadata says: nothing restricted is called public. `visibility` is
+ * `domain` for what everybody sees; another word than that restricts, as does one of any metadata template.
+ */
+function toAccessRights(payload: Json, metas: Json): AccessRights {
+  const stated = readAccessRights(
+    Object.values(metas).flatMap((template) => ACCESS_KEYS.map((key) => toObject(template)[key])),
+  );
   if (stated === 'NON_PUBLIC') return stated;
-  const isEnforced = payload['visibility'] === 'restricted' || payload['data_visible'] === false;
+  const { visibility = null, data_visible: isDataVisible } = payload;
+  const isEnforced = (visibility !== null && visibility !== 'domain') || isDataVisible === false;
   return isEnforced ? 'RESTRICTED' : (stated ?? 'PUBLIC');
 }
 
@@ -487,7 +490,7 @@ function toDataset(
       publisher === null ? null : { name: publisher, homepage: null, type: toTexts(dcat['publisher_type'])[0] ?? null },
     contactPoint: toContactPoint(dcat),
     license: toLicense(JSON.stringify([license, licenseUrl])),
-    accessRights: toAccessRights(payload, dcat),
+    accessRights: toAccessRights(payload, metas),
     issued: issued === null ? null : toInstant(issued, context.timeZone),
     modified: modified === null ? null : toInstant(modified, context.timeZone),
     accrualPeriodicity: frequency === null ? null : toEuFrequency(frequency),

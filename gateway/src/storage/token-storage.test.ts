@@ -47,9 +47,7 @@ describe.each<readonly [string, () => TokenStorage]>([
 ])('token storage %s', (_, create) => {
   test('gives back a client as it was added, and of two with one id takes the first', async () => {
     const storage = create();
-    const added = await Promise.all(
-      ['a', 'b', 'c', 'd'].map((tag) => storage.addClient({ ...CLIENT, tag })),
-    );
+    const added = await Promise.all(['a', 'b', 'c', 'd'].map((tag) => storage.addClient({ ...CLIENT, tag })));
     expect(added.filter(Boolean)).toHaveLength(1);
     const tag = ['a', 'b', 'c', 'd'][added.indexOf(true)];
     expect(await storage.findClient('energy')).toEqual({ ...CLIENT, tag });

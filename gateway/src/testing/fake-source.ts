@@ -133,7 +133,6 @@ export function createFakeSource(source: string, count: number, overrides: Parti
         maxPageSize: 100,
         maxWindow: null,
         scanOrder: 'none',
-        recordIds: { kind: 'own' },
       }),
       fetchWindow: () => Promise.reject(new Error('not asked here')),
       async *scan() {},
@@ -184,6 +183,7 @@ export function createFakeServices(
       const fault = recordFault(dataset.id);
       return fault === null ? Promise.resolve(GROUPS) : Promise.reject(fault);
     },
+    columns: () => Promise.reject(new Error('not asked here')),
     claims: ({ facet, dataset }) => facet.capability(dataset),
     lost: () => [],
     prove: () => Promise.resolve('unknown'),
@@ -194,6 +194,13 @@ export function createFakeServices(
     cursorSeal: createCursorSeal(new Uint8Array(CURSOR_KEY_BYTES), 'datasets'),
     now: () => 1_772_323_200_000,
     monotonicMs: () => 1_772_323_200_000,
+    accessRules: () => ({
+      restrictions: new Map(),
+      providers: new Map(),
+      keyedSources: new Set(),
+      caseReferencePurposes: new Set(),
+    }),
+    agreements: null,
     fastLane,
   };
 }

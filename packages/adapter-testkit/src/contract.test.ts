@@ -101,6 +101,8 @@ const WINDOWS = 'windows put together are the whole order of the source, whateve
 const WINDOW_TOTAL = 'a window states the number of matching records or nothing';
 const SORTED = 'sorted windows are in the order of the hub, nulls last in both directions, and complete';
 const SAME_ID = 'a record has the same id in a scan and in a window';
+const SOME_WINDOW = 'a window of some properties has their values, and the ids of the whole window';
+const ID_VALUE = 'an id that is said to be the value of a column is that value';
 const EXACT = 'an exact filter means what the hub means by it';
 const INEXACT = 'an inexact filter may return more records and never fewer';
 const SCAN_ORDER = 'a scan in an order is complete and in that order, nulls last in both directions';
@@ -531,6 +533,41 @@ const broken: readonly (readonly [string, Break, string])[] = [
       },
     })),
     SOME_VALUES,
+  ],
+  [
+    'leaves a wanted value out of a window',
+    records((right) => ({
+      async fetchWindow(dataset, ask, call) {
+        const batch = await right.fetchWindow(dataset, ask, call);
+        const [lost] = ask.properties ?? [];
+        if (lost === undefined) return batch;
+        return {
+          ...batch,
+          records: batch.records.map(({ id, values }) => ({ id, values: { ...values, [lost]: null } })),
+        };
+      },
+    })),
+    SOME_WINDOW,
+  ],
+  [
+    'makes ids of the values that were asked for',
+    records((right) => ({
+      async fetchWindow(dataset, ask, call) {
+        const batch = await right.fetchWindow(dataset, ask, call);
+        const { properties } = ask;
+        return properties === undefined || properties === null
+          ? batch
+          : { ...batch, records: batch.records.map((record) => idOf(record, `${record.id}:${properties.join('-')}`)) };
+      },
+    })),
+    SOME_WINDOW,
+  ],
+  [
+    'says that its ids are the values of a column when they are not',
+    records((right) => ({
+      capability: (dataset) => ({ ...right.capability(dataset), recordIds: { kind: 'property', property: 'serial' } }),
+    })),
+    ID_VALUE,
   ],
   ...brokenAggregates,
 ];

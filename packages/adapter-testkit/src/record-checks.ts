@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import type { HubRecord } from '@civex/model';
 import type { RecordFilter, SortKey } from '@civex/query';
 import { createRecordComparator } from '@civex/query';
-import type { ContractCheck, ContractHarness } from './contract-check.ts';
+import type { ContractCheck, ContractHarness, TruthValues } from './contract-check.ts';
 import { turns } from './promises.ts';
 import type { Table } from './truth.ts';
 import { assertSameRecords, describeDataset, MAX_PAGES, readScan, readTables, recordsFacet } from './truth.ts';
@@ -195,6 +195,52 @@ export const recordChecks: readonly ContractCheck[] = [
         );
         assert.ok(records.length > 0, 'the window is empty');
         for (const { id, values } of records) assert.deepEqual(scanned.get(id), values, `record ${id}`);
+      }
+    },
+  },
+  {
+    title: 'a window of some properties has their values, and the ids of the whole window',
+    needs: ['records', 'window'],
+    async run(harness) {
+      for (const { facet, dataset, queryables, columns, capability } of windowed(await readTables(harness))) {
+        const window = { filter: null, sort: [], offset: 0, limit: Math.min(capability.maxPageSize, 8) };
+        const whole = await facet.fetchWindow(dataset, window, harness.call());
+        assert.ok(whole.records.length > 0, 'the window is empty');
+        const isUnique = capability.sourceOrder?.unique === true;
+        for (const parity of [0, 1])
+          for (const ids of [true, false]) {
+            const properties = columns.map(({ name }) => name).filter((_, index) => index % 2 === parity);
+            const valuesOf = ({ values }: HubRecord): TruthValues =>
+              Object.fromEntries(properties.map((name) => [name, values[name] ?? null]));
+            const some = await facet.fetchWindow(dataset, { ...window, properties, ids }, harness.call());
+            const wanted = whole.records.map(valuesOf);
+            assert.equal(some.records.length, wanted.length, 'another number of records');
+            // Without a unique order another window may hold other records that are equal in what it orders by.
+            if (!isUnique) continue;
+            const table = { facet, dataset, queryables, columns, capability, records: wanted };
+            assertSameRecords(some.records, wanted, table, `a window of ${properties.join(', ')}`);
+            if (ids)
+              assert.deepEqual(
+                some.records.map(({ id }) => id),
+                whole.records.map(({ id }) => id),
+              );
+          }
+      }
+    },
+  },
+  {
+    title: 'an id that is said to be the value of a column is that value',
+    needs: ['records'],
+    async run(harness) {
+      for (const table of await readTables(harness)) {
+        const { recordIds } = table.capability;
+        if (recordIds.kind !== 'property') continue;
+        assert.ok(
+          table.queryables.some(({ name }) => name === recordIds.property),
+          'the column is no queryable',
+        );
+        for (const { id, values } of await readScan(table, null, harness))
+          assert.equal(id, String(values[recordIds.property]));
       }
     },
   },

@@ -9,7 +9,7 @@ import { mergeSlices, positionsAfter } from './merge-slices.ts';
 import type { DatasetOrder } from './rank.ts';
 import { readSlice } from './read-slice.ts';
 import type { SliceItem } from './read-slice.ts';
-import { createDataset, createMemorySource, createTestCall } from './test-support/memory-source.ts';
+import { createDataset, createMemorySource, createTestCall, EVERYTHING } from './test-support/memory-source.ts';
 
 /*
  * The reference below is written from the contract, not from the code: it scores by plain rules on titles of two words,
@@ -99,6 +99,7 @@ async function readPage(
           adapter,
           { search, filter: parseDatasetFilter(filter), orderBy, first, after },
           LIMITS,
+          EVERYTHING,
           createTestCall(),
         )),
       };
@@ -239,6 +240,7 @@ test('totals are the number of datasets there are, and exact only when the hub h
           adapter,
           { ...asked, filter: parseDatasetFilter(asked.filter), first, after: null },
           LIMITS,
+          EVERYTHING,
           createTestCall(),
         );
         const expected = sortEverything(sources, asked, (other) => other === s).length;
@@ -267,9 +269,13 @@ test('any text is refused as a cursor, or continues the list without losing its 
   await fc.assert(
     fc.asyncProperty(candidates, question, async (after, asked) => {
       const filter = parseDatasetFilter(asked.filter);
-      const outcome = await readSlice(source, { ...asked, filter, first: 5, after }, LIMITS, createTestCall()).catch(
-        (error: unknown) => error,
-      );
+      const outcome = await readSlice(
+        source,
+        { ...asked, filter, first: 5, after },
+        LIMITS,
+        EVERYTHING,
+        createTestCall(),
+      ).catch((error: unknown) => error);
       if (outcome instanceof HubError) expect(outcome.code).toBe('INPUT_INVALID');
       else expect((outcome as { items: unknown[] }).items.length).toBeLessThanOrEqual(3);
     }),

@@ -4,14 +4,20 @@ import { describe, expect, test } from 'vitest';
 import { parseDatasetFilter } from './dataset-filter.ts';
 import { readSlice } from './read-slice.ts';
 import type { CatalogQuery, CatalogSlice } from './read-slice.ts';
-import { createDataset, createMemorySource, createQueryable, createTestCall } from './test-support/memory-source.ts';
+import {
+  createDataset,
+  createMemorySource,
+  createQueryable,
+  createTestCall,
+  EVERYTHING,
+} from './test-support/memory-source.ts';
 import type { MemorySource } from './test-support/memory-source.ts';
 
 const LIMITS = { maxScanned: 100, maxDescribed: 3 };
 const LIST: CatalogQuery = { search: null, filter: null, orderBy: 'RELEVANCE', first: 3, after: null };
 
 const read = (source: MemorySource, changes: Partial<CatalogQuery> = {}): Promise<CatalogSlice> =>
-  readSlice(source, { ...LIST, ...changes }, LIMITS, createTestCall());
+  readSlice(source, { ...LIST, ...changes }, LIMITS, EVERYTHING, createTestCall());
 
 const localIds = ({ items }: CatalogSlice): readonly string[] => items.map(({ dataset }) => dataset.localId);
 const named = (...ids: readonly string[]): readonly Dataset[] => ids.map((id) => createDataset('s', id));

@@ -39,6 +39,14 @@ export interface SliceLimits {
   readonly maxDescribed: number;
 }
 
+/** What the reader of a list may know of. */
+export interface Visibility {
+  /** The dataset as it may be known, or null when it must not be noticed. */
+  disclose(dataset: Dataset): Dataset | null | Promise<Dataset | null>;
+  /** False: nothing of this source has to go unnoticed, so that its own totals and ends of pages can be told. */
+  readonly mayConceal: boolean;
+}
+
 /** Pages without a dataset that a source may give in a row while it says that more follow. */
 const MAX_EMPTY_PAGES = 100;
 
@@ -83,11 +91,12 @@ async function* readPages(
   }
 }
 
-/** Every dataset of the source (or every hit of its search), complete or an error. */
+/** Every dataset of the source (or every hit of its search) that may be known of, complete or an error. */
 async function readAll(
   adapter: SourceAdapter,
   search: string | null,
   limits: SliceLimits,
+  { disclose }: Visibility,
   call: Call,
 ): Promise<readonly Dataset[]> {
   const all: Dataset[] = [];
@@ -99,9 +108,10 @@ async function readAll(
           source: adapter.info.source,
         });
       seen.add(dataset.localId);
-      all.push(dataset);
+      const disclosed = await disclose(dataset);
+      if (disclosed !== null) all.push(disclosed);
     }
-    if (all.length > limits.maxScanned || (page.total ?? 0) > limits.maxScanned)
+    if (seen.size > limits.maxScanned || (page.total ?? 0) > limits.maxScanned)
       throw new HubError(
         'INPUT_TOO_COSTLY',
         `This question needs more than ${limits.maxScanned} datasets of one catalog to be ranked or filtered; narrow the search.`,
@@ -169,12 +179,16 @@ function decodeRanked(cursor: string, orderBy: DatasetOrder, source: string): Ra
  * page; its total is then the source's own word, unless the page holds the whole list. Everything else reads the whole list (or all hits of the source's search), filters and ranks it by the hub's
  * own measure, and pages by position: exact totals, and no dataset is lost or repeated however the portal orders ties.
  *
+ * What must not be noticed is left out before anything else. The source's own total is not told then, because it counts
+ * what is left out, and a page ends only where another dataset that may be known of follows.
+ *
  * @throws HubError `INPUT_INVALID` for a foreign cursor, `INPUT_TOO_COSTLY` beyond the limits, SOURCE_* of the adapter.
  */
 export async function readSlice(
   adapter: SourceAdapter,
   query: CatalogQuery,
   limits: SliceLimits,
+  visibility: Visibility,
   call: Call,
 ): Promise<CatalogSlice> {
   const { source } = adapter.info;
@@ -185,18 +199,36 @@ export async function readSlice(
     let total: number | null = null;
     let next: string | null = null;
     const start = after === null ? null : after.slice(1);
-    for await (const page of readPages(adapter, { search, after: start, size: () => first - items.length }, call)) {
-      for (const [index, dataset] of page.items.entries())
-        items.push({ dataset, rank: 0, cursor: `l${page.cursors[index] ?? ''}` });
+    // Where something may be left out, only a dataset behind the page shows that there is more.
+    const wanted = visibility.mayConceal ? first + 1 : first;
+    const size = (): number => Math.max(1, wanted - items.length);
+    for await (const page of readPages(adapter, { search, after: start, size }, call)) {
+      for (const [index, dataset] of page.items.entries()) {
+        const disclosed = await visibility.disclose(dataset);
+        if (disclosed !== null) items.push({ dataset: disclosed, rank: 0, cursor: `l${page.cursors[index] ?? ''}` });
+      }
       ({ total, next } = page);
-      if (items.length >= first) break;
+      if (items.length >= wanted) break;
     }
-    const isWhole = start === null && next === null;
-    return { items, hasNextPage: next !== null, total: isWhole ? items.length : total, totalIsExact: isWhole };
+    const hasNextPage = visibility.mayConceal ? items.length > first : next !== null;
+    const isWhole = start === null && !hasNextPage;
+    const stated = visibility.mayConceal ? null : total;
+    return {
+      items: items.slice(0, first),
+      hasNextPage,
+      total: isWhole ? items.length : stated,
+      totalIsExact: isWhole,
+    };
   }
   if (after !== null && !after.startsWith('r')) throw badCursor(source);
   const position = after === null ? null : decodeRanked(after, orderBy, source);
-  const found = await keepMatching(adapter, await readAll(adapter, search, limits, call), filter, limits, call);
+  const found = await keepMatching(
+    adapter,
+    await readAll(adapter, search, limits, visibility, call),
+    filter,
+    limits,
+    call,
+  );
   const rankOf = createRanker(orderBy, search);
   const compare = (a: RankedPosition, b: RankedPosition): number =>
     compareRanks(a.rank, b.rank, orderBy) || compareCodePoints(a.localId, b.localId);

@@ -120,7 +120,8 @@ function parseCredentials(text: string): ClientCredentials | null {
   const privateKey = readKey(members.get('privateKey'));
   const dpopKey = readKey(members.get('dpopKey'));
   if (![...members.keys()].every((name) => MEMBERS.includes(name)) || !isEndpoint(tokenEndpoint)) return null;
-  if (typeof clientId !== 'string' || typeof resource !== 'string' || privateKey === null || dpopKey === null) return null;
+  if (typeof clientId !== 'string' || typeof resource !== 'string' || privateKey === null || dpopKey === null)
+    return null;
   return { tokenEndpoint, clientId, resource, privateKey, dpopKey };
 }
 
@@ -197,7 +198,11 @@ interface Answer {
   readonly body: ReadonlyMap<string, unknown>;
 }
 
-async function post(credentials: ClientCredentials, question: TokenQuestion, nonce: string | undefined): Promise<Answer> {
+async function post(
+  credentials: ClientCredentials,
+  question: TokenQuestion,
+  nonce: string | undefined,
+): Promise<Answer> {
   const { tokenEndpoint, resource } = credentials;
   const form = new URLSearchParams({
     scope: question.scope,

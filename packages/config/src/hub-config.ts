@@ -2,6 +2,8 @@ import { isSourceKey } from '@civex/model';
 import * as z from 'zod';
 import { isHeaderValue, isKeyHeaderName, isPrivateCidr } from './network-rules.ts';
 import type { SecretHeaders } from './secret-headers.ts';
+import { identitySchema, organisationsSchema, sharingSchema } from './sharing-config.ts';
+import type { IdentityConfig, OrganisationConfig, SharingConfig } from './sharing-config.ts';
 
 /** The hub's own socket. A change takes effect at the next start. */
 export interface ServerConfig {
@@ -134,6 +136,10 @@ export interface HubConfig {
   readonly limits: HubLimits;
   /** At least one, ids unique. */
   readonly sources: readonly SourceConfig[];
+  /** Ids unique. Default: none. */
+  readonly organisations: readonly OrganisationConfig[];
+  readonly identity: IdentityConfig;
+  readonly sharing: SharingConfig;
 }
 
 /** The kind of source that is another Civex, served with `civex serve-source`. It has no options. */
@@ -340,6 +346,9 @@ export const hubSchema = z.strictObject({
   server: serverSchema.prefault({}),
   limits: hubLimitsSchema.prefault({}),
   sources: z.array(sourceSchema).min(1).max(MAX_SOURCES),
+  organisations: organisationsSchema,
+  identity: identitySchema.prefault({}),
+  sharing: sharingSchema.prefault({}),
 });
 
 /** One source as hub.yaml writes it: `id`, `adapter` and `url` (or `urls`), everything else optional. */

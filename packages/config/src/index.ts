@@ -12,6 +12,14 @@ export type {
   SourceInput,
   SourceLimits,
 } from './hub-config.ts';
+export type {
+  IdentityConfig,
+  IssuerInput,
+  OrganisationConfig,
+  PurposeConfig,
+  RestrictedDatasetConfig,
+  SharingConfig,
+} from './sharing-config.ts';
 export { defaultHubConfig, parseHubConfig } from './parse-hub-config.ts';
 export type { DefaultHubConfigOptions, ParseHubConfigOptions } from './parse-hub-config.ts';
 export type { SecretHeaders } from './secret-headers.ts';

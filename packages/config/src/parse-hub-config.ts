@@ -1,4 +1,5 @@
 import type { AdapterSchemas, Environment } from './check-sources.ts';
+import { checkSharing } from './check-sharing.ts';
 import { checkSources } from './check-sources.ts';
 import type { ConfigFault } from './config-error.ts';
 import { ConfigError, sortFaults } from './config-error.ts';
@@ -31,6 +32,10 @@ export function parseHubConfig(text: string, options: ParseHubConfigOptions): Hu
 
 export interface DefaultHubConfigOptions {
   readonly server?: Partial<ServerConfig>;
+  /** As hub.yaml writes them. */
+  readonly organisations?: unknown;
+  readonly identity?: unknown;
+  readonly sharing?: unknown;
   /** Default: an empty environment. */
   readonly env?: Environment;
   /** Default: kinds and their options are taken as they are, unchecked. */
@@ -43,7 +48,14 @@ export interface DefaultHubConfigOptions {
  * @throws ConfigError (`CONFIG_INVALID`), as `parseHubConfig`.
  */
 export function defaultHubConfig(sources: readonly SourceInput[], options: DefaultHubConfigOptions = {}): HubConfig {
-  const raw = { server: { ...options.server }, sources: structuredClone(sources) };
+  const { organisations, identity, sharing } = options;
+  const raw = {
+    server: { ...options.server },
+    sources: structuredClone(sources),
+    ...(organisations !== undefined && { organisations }),
+    ...(identity !== undefined && { identity }),
+    ...(sharing !== undefined && { sharing }),
+  };
   const source: ConfigSource = { file: 'code', raw, locate: () => ({ line: null, column: null }) };
   return resolveConfig(source, options.env ?? {}, options.adapters ?? null, []);
 }
@@ -61,16 +73,19 @@ function resolveConfig(
   if (parsed?.success === false)
     for (const issue of parsed.error.issues)
       faults.push(...toFaults(issue, { source, base: [], knownKeys: (path) => knownKeysOf(hubSchema, path) }));
-  if (source.raw !== undefined) faults.push(...checkSources(source, env, adapters));
+  if (source.raw !== undefined) faults.push(...checkSources(source, env, adapters), ...checkSharing(source));
   const overrides = readEnvironment(env, faults);
   if (faults.length > 0 || parsed?.success !== true)
     throw new ConfigError(sortFaults(faults).slice(0, FILE_LIMITS.faults));
 
-  const { server, limits, sources } = parsed.data;
+  const { server, limits, sources, organisations, identity, sharing } = parsed.data;
   return deepFreeze({
     server: { ...server, ...overrides },
     limits,
     sources: sources.map((entry) => toSourceConfig(entry, env, adapters)),
+    organisations,
+    identity,
+    sharing,
   });
 }
 

@@ -414,3 +414,60 @@ test('requests that are read differently share neither value nor flight', async 
   expect(await http.read({ ...RECORDS, reading: 'columns' }, () => 'again', callFor(clock))).toBe('columns');
   expect(server.requests).toHaveLength(2);
 });
+
+describe('a confidential call', () => {
+  const confidential = (clock: Parameters<typeof callFor>[0]) => ({ ...callFor(clock), isConfidential: true });
+
+  test('is neither answered from the cache nor leaves anything in it', async () => {
+    await using portal = await serveCounted();
+    const { http, clock } = portal;
+    expect(await http.read(RECORDS, textOf, confidential(clock))).toBe('200 {"n":1}');
+    expect(http.state()).toMatchObject({ cacheEntries: 0, cacheBytes: 0 });
+    expect(await http.read(RECORDS, textOf, callFor(clock))).toBe('200 {"n":2}');
+    const call = confidential(clock);
+    expect(await http.read(RECORDS, textOf, call)).toBe('200 {"n":3}');
+    expect(call.trace).toEqual({ requests: 1, maxAgeMs: null, stale: false, fetchedAtEpochMs: clock.now() });
+    expect(await http.read(RECORDS, textOf, callFor(clock))).toBe('200 {"n":2}');
+  });
+
+  test('parses its own answer, the same bytes as a kept one included', async () => {
+    await using portal = await serveCounted();
+    const { http, clock } = portal;
+    portal.portal.answer = (socket) => socket.write(message('{"n":"same"}'));
+    const parse = () => ({});
+    const open = await http.read(RECORDS, parse, callFor(clock));
+    expect(await http.read(RECORDS, parse, confidential(clock))).not.toBe(open);
+  });
+
+  test('has no earlier answer to stand in for a failing portal', async () => {
+    await using portal = await serveCounted();
+    const { http, clock } = portal;
+    await http.read(RECORDS, textOf, callFor(clock));
+    portal.portal.isDown = true;
+    clock.advance(10_000);
+    const call = confidential(clock);
+    await expect(http.read(RECORDS, textOf, call)).rejects.toMatchObject({ code: 'SOURCE_UNAVAILABLE' });
+    expect(call.trace.stale).toBe(false);
+  });
+
+  test.each([
+    ['an open one', false, true],
+    ['another confidential one', true, true],
+    ['and an open one after it', true, false],
+  ])('shares no request under way with %s', async (_title, isFirst, isSecond) => {
+    const held: Socket[] = [];
+    let onRequest = () => {};
+    await using server = await serveRaw((socket) => {
+      held.push(socket);
+      onRequest();
+    });
+    const { http, clock } = createClient(server.url);
+    await using _client = http;
+    const reads = [isFirst, isSecond].map((isConfidential) =>
+      http.read(RECORDS, textOf, { ...callFor(clock), isConfidential }),
+    );
+    while (server.requests.length < 2) await new Promise<void>((resolve) => (onRequest = resolve));
+    held.forEach((socket, index) => socket.write(message(`{"n":${index}}`)));
+    expect(new Set(await Promise.all(reads)).size).toBe(2);
+  });
+});

@@ -1,3 +1,4 @@
+export { readAccessRights } from './access-rights.ts';
 export { decodeDatasetId, encodeDatasetId, isSourceKey } from './dataset-id.ts';
 export type { DatasetId, DatasetRef } from './dataset-id.ts';
 export { toEuFrequency } from './eu-frequency.ts';

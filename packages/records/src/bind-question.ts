@@ -47,7 +47,10 @@ export const factsOf = (dataset: Dataset): { readonly source: string; readonly d
   datasetId: dataset.id,
 });
 
-async function describeColumns({ adapter, dataset }: RecordQuestion, call: Call): Promise<readonly Queryable[] | null> {
+async function describeColumns(
+  { adapter, dataset }: Pick<RecordQuestion, 'adapter' | 'dataset'>,
+  call: Call,
+): Promise<readonly Queryable[] | null> {
   switch (dataset.recordsState) {
     case 'none':
       return null;
@@ -137,7 +140,8 @@ export function answerThrough<T>(
       const seen = question.view.through(capability, maxRows);
       return attempt(seen, { ...question, facet: seen.facet });
     },
-    call,
+    // Probes look at records, too.
+    question.view.isOpen ? call : { ...call, isConfidential: true },
   );
 }
 
@@ -151,6 +155,19 @@ export function checkFirst(first: number, { agreement, maxRecords }: AccessView,
     );
 }
 
+/** The records of a dataset as a caller sees them; null when it has none that can be queried. @throws HubError of the view and the adapter. */
+export async function openView(
+  question: Pick<RecordQuestion, 'adapter' | 'dataset' | 'view'>,
+  call: Call,
+): Promise<{ readonly target: Pick<BoundQuestion['source'], 'facet' | 'dataset'>; readonly view: RecordView } | null> {
+  const { adapter, dataset } = question;
+  const facet = adapter.records;
+  const queryables = facet === undefined ? null : await describeColumns(question, call);
+  if (facet === undefined || queryables === null || queryables.length === 0) return null;
+  const target = { facet, dataset: { ...dataset, recordsState: 'described' as const, queryables } };
+  return { target, view: createRecordView(facet, target.dataset, question.view) };
+}
+
 /**
  * Holds a question against the columns of its dataset, asking the source for them when its catalog does not carry them.
  *
@@ -158,15 +175,11 @@ export function checkFirst(first: number, { agreement, maxRecords }: AccessView,
  * `INPUT_TOO_COSTLY` of the filter; `ACCESS_DENIED` of the view; SOURCE_* of the adapter.
  */
 export async function bindQuestion(question: RecordQuestion, call: Call): Promise<BoundQuestion> {
-  const { adapter, dataset } = question;
-  const facet = adapter.records;
-  const queryables = facet === undefined ? null : await describeColumns(question, call);
-  if (facet === undefined || queryables === null || queryables.length === 0)
-    throw new HubError('CAPABILITY_MISSING', 'This dataset has no queryable records.', factsOf(dataset));
-  const described: Dataset = { ...dataset, recordsState: 'described', queryables };
+  const opened = await openView(question, call);
+  if (opened === null)
+    throw new HubError('CAPABILITY_MISSING', 'This dataset has no queryable records.', factsOf(question.dataset));
+  const { target, view } = opened;
   const access = question.view;
-  const view = createRecordView(facet, described, access);
-  const target = { facet, dataset: described };
   const filter = bindToView({ view, access, source: { ...target, filter: null } }, (columns) =>
     bindFilters(question, columns),
   );

@@ -6,6 +6,7 @@ export type {
   RecordPlanReport,
   RecordRequest,
   RecordResult,
+  SeenColumns,
 } from './record-door.ts';
 export type { ProbeVerdict } from './probe-capability.ts';
 export type { LostEntry } from './lost-capabilities.ts';

@@ -86,7 +86,6 @@ export function withoutLost(capability: RecordCapability, lost: ReadonlySet<Lost
     sortsExactly: (property) => !lost.has('sort') && capability.sortsExactly(property),
     recordIds: capability.recordIds,
     sourceOrder: capability.sourceOrder,
-    recordIds: capability.recordIds,
     maxPageSize: capability.maxPageSize,
     maxWindow: capability.maxWindow,
     scanOrder: capability.scanOrder,

@@ -17,7 +17,6 @@ const can: RecordCapability = {
   maxPageSize: 100,
   maxWindow: 1_000,
   scanOrder: 'none',
-  recordIds: { kind: 'own' },
 };
 const specimen: RecordPlanInput = { filter: isTen, sort: [byName], offset: 0, first: 50, capability: can, chain: null };
 

@@ -1,10 +1,18 @@
 import type { Call, RecordCapability } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
-import type { Geometry, HubRecord } from '@civex/model';
+import type { Geometry, HubRecord, Queryable } from '@civex/model';
 import type { Predicate, RecordFilter, SortInput, SortKey } from '@civex/query';
 import { bindSort, splitFilter, toCql2Json } from '@civex/query';
 import type { RecordQuestion, SeenQuestion } from './bind-question.ts';
-import { answerThrough, bindProperties, bindQuestion, bindToView, checkFirst, factsOf } from './bind-question.ts';
+import {
+  answerThrough,
+  bindProperties,
+  bindQuestion,
+  bindToView,
+  checkFirst,
+  factsOf,
+  openView,
+} from './bind-question.ts';
 import { createCostMeter } from './cost-meter.ts';
 import { digest } from './digest.ts';
 import { explainFilter, reportPlan } from './explain.ts';
@@ -104,6 +112,14 @@ export interface RecordResult {
   readonly plan: RecordPlanReport;
 }
 
+/** What is there of a dataset's columns. */
+export interface SeenColumns {
+  readonly queryables: readonly Queryable[];
+  /** Names of columns that are not there. */
+  readonly hidden: readonly string[];
+  readonly capability: RecordCapability;
+}
+
 /** The one place where records are read. */
 export interface RecordDoor {
   /**
@@ -130,6 +146,13 @@ export interface RecordDoor {
    * for a number with more digits than can be reckoned with.
    */
   aggregate(request: AggregateRequest, call: Call): Promise<AggregateResult>;
+  /**
+   * The columns of a dataset as a caller sees them, and what its source claims to do with them, without what it was
+   * caught at. Null when it has no records that can be queried.
+   *
+   * @throws HubError `ACCESS_DENIED` when the view does not fit the dataset; SOURCE_* of the adapter.
+   */
+  columns(question: Pick<RecordQuestion, 'adapter' | 'dataset' | 'view'>, call: Call): Promise<SeenColumns | null>;
   /** What a source claims for a dataset with queryables, without what it was caught at. */
   claims(target: ProbeTarget): RecordCapability;
   /** What a source was caught at, oldest first, for as long as the door lives. */
@@ -295,6 +318,13 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
 
   return {
     stream: (request, call) => openStream(request, { trust, scanRecords }, call),
+    async columns(question, call) {
+      const opened = await openView(question, call);
+      if (opened === null) return null;
+      const { target, view } = opened;
+      const { capability } = view.through(trust.claims(target), scanRecords);
+      return { queryables: view.queryables, hidden: [...view.hidden], capability };
+    },
     claims: (target) => trust.claims(target),
     lost: (source) => trust.lost(source),
     prove: (target, claim, call) => trust.prove(target, claim, call),

@@ -154,8 +154,7 @@ export function createRecordView(facet: RecordsFacet, dataset: Dataset, view: Ac
     const isWhole = rule.residual === null;
     const { recordIds, sourceOrder } = capability;
     // A digest is of everything a row says, whatever of it is there.
-    const areIdsPlain =
-      recordIds.kind === 'own' || (recordIds.kind === 'property' && isPlain(recordIds.property));
+    const areIdsPlain = recordIds.kind === 'own' || (recordIds.kind === 'property' && isPlain(recordIds.property));
     const columnNames = new Set(columns.map(({ name }) => name));
     const isOrderPlain =
       isWhole &&
@@ -238,11 +237,8 @@ export function createRecordView(facet: RecordsFacet, dataset: Dataset, view: Ac
         aggregate: (_dataset: Dataset, ask: Parameters<NonNullable<RecordsFacet['aggregate']>>[1], call: Call) => {
           meter.questions++;
           return (
-            facet.aggregate?.(
-              dataset,
-              { ...ask, filter: both(rule.pushed, ask.filter) },
-              confidential(call),
-            ) ?? Promise.resolve(null)
+            facet.aggregate?.(dataset, { ...ask, filter: both(rule.pushed, ask.filter) }, confidential(call)) ??
+            Promise.resolve(null)
           );
         },
       }),

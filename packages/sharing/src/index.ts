@@ -39,4 +39,13 @@ export type { TermsChange } from './compare-terms.ts';
 export { toOdrl } from './odrl-export.ts';
 export { fromOdrl, ODRL_LIMITS } from './odrl-import.ts';
 export { allowedActions, compileView, decideAccess, mayKnowOf, SCOPE_OF } from './decide.ts';
-export type { Allowed, Caller, Decision, DecisionInput, Declared, DenialReason, Denied, Restriction } from './decide.ts';
+export type {
+  Allowed,
+  Caller,
+  Decision,
+  DecisionInput,
+  Declared,
+  DenialReason,
+  Denied,
+  Restriction,
+} from './decide.ts';

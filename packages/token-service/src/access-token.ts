@@ -44,7 +44,13 @@ function readAct(value: unknown): ActClaim | null {
 /** Null when the text is not an access token of ours that is valid at this moment; does not look at revocations. */
 export async function readIssuedToken(
   text: string,
-  expected: { readonly issuer: string; readonly resource: string; readonly keys: PublicKeys; readonly nowEpochMs: number; readonly toleranceSeconds?: number },
+  expected: {
+    readonly issuer: string;
+    readonly resource: string;
+    readonly keys: PublicKeys;
+    readonly nowEpochMs: number;
+    readonly toleranceSeconds?: number;
+  },
 ): Promise<IssuedToken | null> {
   if (text.length > MAX_TOKEN_CHARACTERS) return null;
   let payload: Readonly<Record<string, unknown>>;
@@ -74,7 +80,9 @@ export async function readIssuedToken(
     subject: sub,
     clientId: client_id,
     organisation: org,
-    roles: Array.isArray(roles) ? roles.filter((role): role is OrganisationRole => role === 'use' || role === 'manage') : [],
+    roles: Array.isArray(roles)
+      ? roles.filter((role): role is OrganisationRole => role === 'use' || role === 'manage')
+      : [],
     scopes: scope.split(' ').filter(isScope),
     details,
     act: actor,

@@ -84,8 +84,7 @@ function checkNames(client: NewClient): void {
   }
 }
 
-const hashSecret = (salt: string, secret: string): Buffer =>
-  createHash('sha256').update(`${salt}.${secret}`).digest();
+const hashSecret = (salt: string, secret: string): Buffer => createHash('sha256').update(`${salt}.${secret}`).digest();
 
 /** A fast hash is enough: what is hashed is 256 bits of randomness, never a word somebody chose. */
 export function isSecret(secretHash: string, secret: string): boolean {

@@ -1,6 +1,7 @@
 import type { Environment } from '@civex/environment';
 import type { OrganisationRole } from '@civex/identity';
-import { errors, type Provider, type TokenEndpointGrantContext } from 'oidc-provider';
+import type { Provider, TokenEndpointGrantContext } from 'oidc-provider';
+import * as errors from 'oidc-provider/lib/helpers/errors.js';
 import {
   buildTokenResponse,
   checkDpopReplay,
@@ -74,7 +75,10 @@ function readAskedScopes(text: string | undefined, client: ClientRecord): readon
   const asked = [...new Set(text.split(' '))];
   const known = asked.filter(isScope).filter((scope) => client.scopes.includes(scope));
   if (known.length < asked.length) {
-    throw new errors.InvalidScope('a requested scope is unknown or not registered for this client', text);
+    throw new errors.CustomOIDCProviderError(
+      'invalid_scope',
+      'a requested scope is unknown or not registered for this client',
+    );
   }
   return known;
 }
@@ -132,7 +136,7 @@ async function issue(
   client: ClientRecord,
   grant: Grant,
 ): Promise<void> {
-  if (grant.scopes.length === 0) throw new errors.InvalidScope('no scope is left to grant', '');
+  if (grant.scopes.length === 0) throw new errors.CustomOIDCProviderError('invalid_scope', 'no scope is left to grant');
   const thumbprint = await readProof(provider, context, ctx);
   if (thumbprint === null && mustBeBound(grant.scopes)) {
     throw new errors.InvalidDpopProof('these scopes are granted only in tokens bound to a key: send a DPoP proof');
@@ -198,11 +202,7 @@ function checkExchangeParameters(context: GrantContext, ctx: GrantRequest): void
 
 const depthOf = (act: ActClaim | null | undefined): number => (act ? 1 + depthOf(act.act) : 0);
 
-async function exchange(
-  context: GrantContext,
-  ctx: GrantRequest,
-  actor: ClientRecord,
-): Promise<Grant> {
+async function exchange(context: GrantContext, ctx: GrantRequest, actor: ClientRecord): Promise<Grant> {
   checkExchangeParameters(context, ctx);
   const subject = await readTokenParameter(context, ctx.oidc.params['subject_token']);
   if (ctx.oidc.params['actor_token'] !== undefined) {
@@ -247,7 +247,7 @@ export function registerGrants(provider: Provider, context: GrantContext, own: W
       const client = await clientOf(context, ctx);
       await checkResource(provider, ctx);
       const scopes = readAskedScopes(ctx.oidc.params['scope'], client);
-      if (scopes === null) throw new errors.InvalidScope('name the scopes asked for', '');
+      if (scopes === null) throw new errors.CustomOIDCProviderError('invalid_scope', 'name the scopes asked for');
       const claims = { sub: client.id, org: client.organisation, roles: client.roles, act: null };
       await issue(provider, context, own, ctx, client, {
         claims,

@@ -2,7 +2,9 @@ import { createHash } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { SHARE_DETAIL_TYPE } from '@civex/identity';
-import { errors, Provider, type Adapter, type AdapterPayload, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Adapter, AdapterPayload, KoaContextWithOIDC } from 'oidc-provider';
+import * as errors from 'oidc-provider/lib/helpers/errors.js';
+import { Provider } from 'oidc-provider/lib/provider.js';
 import { readIssuedToken } from './access-token.ts';
 import { isSecret } from './client-registry.ts';
 import { EXCHANGE_GRANT, registerGrants, type GrantContext, type OwnClaims } from './grants.ts';
@@ -137,6 +139,8 @@ export function createHandler(context: GrantContext, log: TokenServiceLog, key: 
       },
     },
     assertJwtClientAuthClaimsAndHeader: (_ctx, claims) => checkAssertion(context, claims),
+    // The library's own default prints a line.
+    clientBasedCORS: () => false,
     renderError: (ctx, out) => {
       ctx.body = out;
     },
@@ -180,11 +184,14 @@ export function createHandler(context: GrantContext, log: TokenServiceLog, key: 
   };
   // The library looks first and writes then: of two at once, in one process or two, both would pass.
   provider.ReplayDetection.unique = async (client: string, tokenId: string, exp: number): Promise<boolean> => {
-    const id = createHash('sha256').update(JSON.stringify([client, tokenId])).digest('base64url');
+    const id = createHash('sha256')
+      .update(JSON.stringify([client, tokenId]))
+      .digest('base64url');
     return await storage.addOnce(id, (exp + REPLAY_MARGIN_SECONDS) * 1000);
   };
   registerGrants(provider, context, own);
-  const fail = (error: unknown): void => log.warn(`token service failed: ${error instanceof Error ? error.name : 'unknown'}`);
+  const fail = (error: unknown): void =>
+    log.warn(`token service failed: ${error instanceof Error ? error.name : 'unknown'}`);
   // Koa's own event, without which it would print the error.
   const emitter: EventEmitter = provider;
   emitter.on('error', fail);

@@ -54,10 +54,10 @@ function readDetail(value: unknown): GrantedDetail | null {
 /** Null when there is none, too many, or too much in one token. */
 function fit(details: readonly GrantedDetail[]): readonly GrantedDetail[] | null {
   const kept = details.filter(
-    (one, index) => !details.some((other, at) => at !== index && isWithin(one, other) && (at < index || !isWithin(other, one))),
+    (one, index) =>
+      !details.some((other, at) => at !== index && isWithin(one, other) && (at < index || !isWithin(other, one))),
   );
-  const isRight =
-    kept.length > 0 && kept.length <= MAX_DETAILS && Buffer.byteLength(JSON.stringify(kept)) <= MAX_BYTES;
+  const isRight = kept.length > 0 && kept.length <= MAX_DETAILS && Buffer.byteLength(JSON.stringify(kept)) <= MAX_BYTES;
   return isRight ? kept : null;
 }
 
@@ -80,9 +80,7 @@ function isWithin(one: GrantedDetail, other: GrantedDetail): boolean {
     const [mine, theirs] = [one[name], other[name]];
     return theirs === undefined || (mine !== undefined && mine.every((text) => theirs.includes(text)));
   };
-  return (
-    isTextWithin('identifier') && isTextWithin('purpose') && isListWithin('actions') && isListWithin('locations')
-  );
+  return isTextWithin('identifier') && isTextWithin('purpose') && isListWithin('actions') && isListWithin('locations');
 }
 
 /** Null when nothing is allowed by both. */
@@ -96,7 +94,8 @@ function intersectTwo(one: GrantedDetail, other: GrantedDetail): GrantedDetail |
   }
   for (const name of ['actions', 'locations'] as const) {
     const [mine, theirs] = [one[name], other[name]];
-    const list = mine === undefined ? theirs : theirs === undefined ? mine : mine.filter((text) => theirs.includes(text));
+    const list =
+      mine === undefined ? theirs : theirs === undefined ? mine : mine.filter((text) => theirs.includes(text));
     if (list?.length === 0) return null;
     if (list !== undefined) both[name] = list;
   }
@@ -113,7 +112,5 @@ export function intersectShareDetails(
 ): readonly GrantedDetail[] | undefined | null {
   if (one === undefined) return other;
   if (other === undefined) return one;
-  return fit(
-    one.flatMap((mine) => other.flatMap((theirs) => intersectTwo(mine, theirs) ?? [])),
-  );
+  return fit(one.flatMap((mine) => other.flatMap((theirs) => intersectTwo(mine, theirs) ?? [])));
 }

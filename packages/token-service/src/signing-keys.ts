@@ -26,7 +26,9 @@ async function createKey(signsFromEpochMs: number): Promise<KeyRecord> {
   const { crv, x, y, d } = privateKey.export({ format: 'jwk' });
   if (crv === undefined || x === undefined || y === undefined || d === undefined) throw new TypeError('no P-256 key');
   // RFC 7638: the members in this order.
-  const kid = createHash('sha256').update(JSON.stringify({ crv, kty: 'EC', x, y })).digest('base64url');
+  const kid = createHash('sha256')
+    .update(JSON.stringify({ crv, kty: 'EC', x, y }))
+    .digest('base64url');
   return { kid, privateKey: { kty: 'EC', crv, x, y, d, kid, alg: 'ES256', use: 'sig' }, signsFromEpochMs };
 }
 

@@ -60,7 +60,10 @@ const METHODS: Readonly<Record<Route, readonly string[]>> = {
 function checkOptions(options: TokenServiceOptions): URL {
   const issuer = URL.parse(options.issuer);
   if (issuer === null || !/^https?:$/.test(issuer.protocol) || /[?#]|\/$/.test(options.issuer)) {
-    throw new HubError('CONFIG_INVALID', 'The issuer of the token service is not an address without query and last slash.');
+    throw new HubError(
+      'CONFIG_INVALID',
+      'The issuer of the token service is not an address without query and last slash.',
+    );
   }
   const { tokenSeconds = DEFAULT_TOKEN_SECONDS, keyOverlapSeconds = DEFAULT_OVERLAP_SECONDS } = options;
   const isWithin = (value: number, least: number, most: number) =>
@@ -100,7 +103,12 @@ function send(req: IncomingMessage, res: ServerResponse, status: number, body: u
 export async function createTokenService(options: TokenServiceOptions): Promise<TokenService> {
   const issuer = checkOptions(options);
   const { storage, environment, log, resource, tokenSeconds = DEFAULT_TOKEN_SECONDS } = options;
-  const keys = createSigningKeys(storage, environment, tokenSeconds, options.keyOverlapSeconds ?? DEFAULT_OVERLAP_SECONDS);
+  const keys = createSigningKeys(
+    storage,
+    environment,
+    tokenSeconds,
+    options.keyOverlapSeconds ?? DEFAULT_OVERLAP_SECONDS,
+  );
   const context: GrantContext = { issuer: options.issuer, resource, tokenSeconds, storage, keys, environment };
   const routes = routesOf(issuer);
   const metadata = describeServer(options.issuer);
@@ -162,12 +170,16 @@ export async function createTokenService(options: TokenServiceOptions): Promise<
       } catch (error) {
         log.warn(`token service failed: ${error instanceof Error ? error.name : 'unknown'}`);
         if (res.headersSent) res.destroy();
-        else send(req, res, 503, { error: 'server_error', error_description: 'the token service cannot answer at the moment' });
+        else
+          send(req, res, 503, {
+            error: 'server_error',
+            error_description: 'the token service cannot answer at the moment',
+          });
       }
     },
-    jwks: keys.published,
+    jwks: () => keys.published(),
     readKeys: async () => Buffer.from(JSON.stringify(await keys.published())),
-    rotateKeys: keys.rotate,
+    rotateKeys: () => keys.rotate(),
     async isRevoked(question) {
       if (question.issuer !== options.issuer) return false;
       const ids = revocableIds(question.tokenId);

@@ -214,7 +214,7 @@ export function createTestHub({ sources, names, limits }: HubPlan): TestHub {
       try {
         await gateway.withExport(
           { datasetId, format, filter: null, cql: null, properties: null, sortBy: [], ids: false, after: null },
-          new AbortController().signal,
+          { signal: new AbortController().signal },
           async ({ chunks }) => {
             for await (const chunk of chunks) pieces.push(chunk);
           },

@@ -202,7 +202,6 @@ export const withoutPushdown = (adapter: SourceAdapter): SourceAdapter =>
       maxPageSize,
       maxWindow,
       scanOrder: 'none',
-      recordIds: { kind: 'own' },
     }),
     (facet) => ({
       capability: (dataset) => facet.capability(dataset),

@@ -1,7 +1,6 @@
 import { fork } from 'node:child_process';
 import { request } from 'node:http';
 import type { IncomingHttpHeaders } from 'node:http';
-import path from 'node:path';
 import process from 'node:process';
 import type { SourceInput } from '@civex/config';
 import type { StartHubOptions } from '@civex/gateway';
@@ -27,8 +26,8 @@ export interface Reading {
   /** The longest time since the last reset in which the event loop took nothing new. Milliseconds. */
   readonly blockedMs: number;
   readonly rssBytes: number;
-  /** Open connections, to callers and to portals. */
-  readonly sockets: number;
+  /** Open connections of callers. */
+  readonly callers: number;
   /** Names of all members of the language's prototypes. */
   readonly prototypes: string;
 }
@@ -47,7 +46,7 @@ export interface Reply {
   readonly json: GraphQLReply | undefined;
 }
 
-export interface GraphQLReply {
+interface GraphQLReply {
   readonly data?: Readonly<Record<string, unknown>> | null;
   readonly errors?: readonly { readonly message: string; readonly extensions: Readonly<Record<string, unknown>> }[];
 }
@@ -88,7 +87,7 @@ function readJson(text: string): GraphQLReply | undefined {
 }
 
 export async function startWatchedHub({ portals, ...options }: WatchOptions): Promise<WatchedHub> {
-  const child = fork(path.join(import.meta.dirname, 'watched-hub.ts'), {
+  const child = fork(new URL('./watched-hub.ts', import.meta.url), {
     execArgv: [],
     env: Object.fromEntries(
       Object.entries(process.env).filter(([name]) => !/^(CIVEX_|VITEST|NODE_OPTIONS)/.test(name)),

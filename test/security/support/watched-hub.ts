@@ -1,3 +1,5 @@
+import { subscribe } from 'node:diagnostics_channel';
+import type { Socket } from 'node:net';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import process from 'node:process';
 import { startHub } from '@civex/gateway';
@@ -22,6 +24,15 @@ const tell = (told: Told): void => {
 
 /** Samples each millisecond, so what it reports is one millisecond too much at most. */
 const delay = monitorEventLoopDelay({ resolution: 1 });
+let callers = 0;
+subscribe('net.server.socket', (message) => {
+  callers++;
+  // What the channel carries is documented with node:net.
+  (message as { readonly socket: Socket }).socket.once('close', () => {
+    callers--;
+  });
+});
+
 let close = (): Promise<void> => Promise.resolve();
 
 process.on('message', (asked: Asked) => {
@@ -53,7 +64,7 @@ process.on('message', (asked: Asked) => {
             tell: 'read',
             blockedMs: Math.max(0, delay.max / 1e6 - 1),
             rssBytes: process.memoryUsage.rss(),
-            sockets: process.getActiveResourcesInfo().filter((kind) => kind === 'TCPSocketWrap').length,
+            callers,
             prototypes: readPrototypes(),
           }),
         3,

@@ -1,9 +1,13 @@
+import type { Visibility } from '../read-slice.ts';
 import type { CatalogPage, SourceAdapter } from '@civex/adapter-contract';
 import { createCallTrace } from '@civex/adapter-contract';
 import type { Call } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import { encodeDatasetId } from '@civex/model';
 import type { Dataset, Queryable } from '@civex/model';
+
+/** Nothing is left out. */
+export const EVERYTHING: Visibility = { disclose: (dataset) => dataset, mayConceal: false };
 
 export function createTestCall(): Call {
   return { signal: new AbortController().signal, deadlineEpochMs: 1_000, requestId: 'r', trace: createCallTrace() };

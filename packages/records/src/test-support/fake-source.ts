@@ -216,7 +216,6 @@ export function createFakeSource(
         : can.sourceOrder === 'unique'
           ? { unique: true, properties: [] }
           : { unique: false, properties: can.sourceOrder },
-    recordIds: { kind: 'own' },
     maxPageSize: can.maxPageSize,
     maxWindow: can.maxWindow,
     scanOrder: can.scanOrder,

@@ -1,4 +1,4 @@
-import { createHash, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createSystemEnvironment } from '@civex/environment';
@@ -14,7 +14,7 @@ import {
 } from '../index.ts';
 
 export const RESOURCE = 'https://hub.example/';
-export const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
+const EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange';
 export const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token';
 export const DETAIL = 'urn:civex:data-share';
 
@@ -31,12 +31,22 @@ export async function newPair(alg = 'ES256'): Promise<Pair> {
 
 export const now = (): number => Math.floor(Date.now() / 1000);
 
+/** What of an answer's JSON the tests look at; whatever is there is checked by them. */
+interface AnswerBody {
+  readonly access_token: string;
+  readonly authorization_details?: unknown;
+  readonly error?: string;
+  readonly expires_in: number;
+  readonly jwks_uri: string;
+  readonly scope?: string;
+  readonly token_endpoint: string;
+}
+
 export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-  // What a server answered, looked at by the test.
-  readonly body: any;
+  readonly body: AnswerBody;
 }
 
 export interface Server extends AsyncDisposable {
@@ -73,9 +83,9 @@ export async function startServer(options: Partial<TokenServiceOptions> = {}): P
     send: async (path, init) => {
       const answer = await fetch(new URL(path, issuer), init);
       const text = await answer.text();
-      let body: unknown = null;
+      let body = {} as AnswerBody;
       try {
-        body = JSON.parse(text);
+        body = JSON.parse(text) as AnswerBody;
       } catch {
         // Some answers have no JSON.
       }
@@ -95,7 +105,12 @@ export interface Client {
   readonly dpop: Pair;
 }
 
-export async function addClient(server: Server, id: string, more: Partial<NewClient> = {}, auth?: Pair): Promise<Client> {
+export async function addClient(
+  server: Server,
+  id: string,
+  more: Partial<NewClient> = {},
+  auth?: Pair,
+): Promise<Client> {
   const pair = auth ?? (await newPair());
   await server.service.addClient({
     id,
@@ -185,7 +200,11 @@ export async function exchange(
   );
 }
 
-export async function tokenOf(server: Server, client: Client, parameters: Readonly<Record<string, string>> = {}): Promise<string> {
+export async function tokenOf(
+  server: Server,
+  client: Client,
+  parameters: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const answer = await ask(server, client, { scope: 'catalog:read records:read', ...parameters });
   if (answer.status !== 200) throw new Error(`no token: ${answer.text}`);
   return answer.body.access_token;
@@ -196,4 +215,3 @@ export async function revoke(server: Server, client: Client, token: string, more
 }
 
 export const thumbprint = (pair: Pair): Promise<string> => calculateJwkThumbprint(pair.jwk);
-export const sha256 = (text: string): string => createHash('sha256').update(text).digest('base64url');
