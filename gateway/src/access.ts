@@ -43,9 +43,7 @@ export function readAccessRules({ sharing, sources }: Pick<HubConfig, 'sharing' 
       ]),
     ),
     providers: new Map(Object.entries(sharing.providers)),
-    keyedSources: new Set(
-      sources.flatMap(({ id, secretHeaders }) => (Object.keys(secretHeaders).length > 0 ? [id] : [])),
-    ),
+    keyedSources: new Set(sources.flatMap(({ id, apiKeyEnv }) => (apiKeyEnv === null ? [] : [id]))),
     caseReferencePurposes: new Set(sharing.purposes.flatMap(({ id, caseReference }) => (caseReference ? [id] : []))),
   };
 }
@@ -180,7 +178,8 @@ export function createRequestAccess(
 
     view(dataset, action) {
       const restriction = restrictionOf(dataset, rules);
-      if (restriction === null) return OPEN_VIEW;
+      // Without records there is nothing to see; the door says so.
+      if (restriction === null || dataset.recordsState === 'none') return OPEN_VIEW;
       return decide(restriction, action).then((decision) => {
         if (decision.kind === 'denied') throw toError(decision, dataset);
         const { agreement, version, grant } = decision;

@@ -66,14 +66,7 @@ describe('an error of the hub', () => {
     expect(mask(located(error)).masked.extensions).toEqual({ code: 'INTERNAL' });
   });
 
-  test.each([
-    ['AUTH_REQUIRED', 401],
-    ['AUTH_UNAVAILABLE', 503],
-  ] as const)('%s carries the status %i for the answer', (code, status) => {
-    expect(mask(new HubError(code, 'No.')).masked.extensions).toEqual({ code, http: { status } });
-  });
-
-  test.each(HUB_ERROR_CODES.filter((code) => !code.startsWith('AUTH_')))('%s carries no status', (code) => {
+  test.each(HUB_ERROR_CODES)('%s carries no status', (code) => {
     expect(mask(new HubError(code, 'No.')).masked.extensions).toEqual({ code });
   });
 });

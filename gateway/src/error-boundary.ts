@@ -1,5 +1,5 @@
 import { isHubError } from '@civex/errors';
-import type { HubError, HubErrorCode } from '@civex/errors';
+import type { HubError } from '@civex/errors';
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 
@@ -17,8 +17,6 @@ export interface ErrorBoundary {
 
 /** Characters of a message about the caller's document, which may quote a value of the caller's. */
 const MAX_MESSAGE = 1_000;
-
-const HTTP_STATUS: Partial<Record<HubErrorCode, number>> = { AUTH_REQUIRED: 401, AUTH_UNAVAILABLE: 503 };
 
 /**
  * The only door through which an error leaves the hub. Trust follows where an error was made, never how it looks: a
@@ -62,15 +60,9 @@ export function createErrorBoundary(report: (error: unknown) => void): ErrorBoun
           extensions: { ...extensions, code: 'INPUT_INVALID' },
         });
       report(hub ?? error);
-      const status = hub === undefined ? undefined : HTTP_STATUS[hub.code];
       return make(hub?.message ?? 'Internal error.', {
         ...place,
-        extensions: {
-          ...extensions,
-          ...hub?.facts,
-          code: hub?.code ?? 'INTERNAL',
-          ...(status === undefined ? {} : { http: { status } }),
-        },
+        extensions: { ...extensions, ...hub?.facts, code: hub?.code ?? 'INTERNAL' },
       });
     },
   };

@@ -154,6 +154,14 @@ describe('list', () => {
     expect(asked[0]?.body).not.toHaveProperty('fq');
   });
 
+  test.each([true, false])('private packages are asked for when the source has a right to them: %s', async (has) => {
+    const { adapter, asked, call } = setUp(catalogOf(packs(3)), { includePrivate: has });
+    await adapter.catalog.list({ size: 3, after: null, search: null }, call);
+    await adapter.catalog.getMany(['p1'], call);
+    await adapter.checkHealth(call);
+    expect(asked.map(({ body }) => body['include_private'])).toEqual(Array(3).fill(has ? true : undefined));
+  });
+
   test('every item has the cursor that continues right after it', async () => {
     const { adapter, call } = setUp(catalogOf(packs(6)));
     const page = await adapter.catalog.list({ size: 4, after: null, search: null }, call);
@@ -647,6 +655,7 @@ describe('options', () => {
       actionPath: '/api/3/action',
       datasetTypeFilter: 'dataset',
       licenseRegister: 'license_list',
+      includePrivate: false,
     });
   });
 

@@ -105,6 +105,7 @@ export function createCkanAdapter(
   const { info, baseUrl, options, timeZone } = config;
   const { source } = info;
   const { http } = deps;
+  const { includePrivate } = options;
 
   let register: ReadonlyMap<string, RegisteredLicense> | null = null;
   let registerExpiresAtMs = 0;
@@ -257,7 +258,7 @@ export function createCkanAdapter(
     const start = cursor === null ? 0 : cursor.offset - 1;
     const asked = cursor === null ? size : size + 1;
     const fq = toFilterQuery(options.datasetTypeFilter, null);
-    const found = await searchPackages(toPackageSearch({ q, fq, rows: asked, start }), call);
+    const found = await searchPackages(toPackageSearch({ q, fq, rows: asked, start, includePrivate }), call);
     if (found.uuids.length > asked) throw malformed('package_search: more rows than asked for');
     if (found.uuids.some((uuid, index) => index > 0 && compareCodePoints(found.uuids[index - 1] ?? '', uuid) >= 0))
       throw malformed('package_search: not in the order asked for');
@@ -283,7 +284,10 @@ export function createCkanAdapter(
       throw new HubError('INTERNAL', 'More ids than one request of this source takes.', { source });
     if (names.length === 0) return localIds.map(() => null);
     const fq = toFilterQuery(options.datasetTypeFilter, names);
-    const found = await searchPackages(toPackageSearch({ q: null, fq, rows: names.length, start: 0 }), call);
+    const found = await searchPackages(
+      toPackageSearch({ q: null, fq, rows: names.length, start: 0, includePrivate }),
+      call,
+    );
     const asked = new Set(names);
     const byName = new Map<string, Dataset>();
     for (const dataset of found.datasets) {
@@ -555,7 +559,7 @@ export function createCkanAdapter(
     const startedAtMs = deps.clock.monotonicMs();
     const fq = toFilterQuery(options.datasetTypeFilter, null);
     try {
-      const body = toPackageSearch({ q: null, fq, rows: 0, start: 0 });
+      const body = toPackageSearch({ q: null, fq, rows: 0, start: 0, includePrivate });
       const datasetCount = await ask('package_search', 'count', body, 'none', call, readCount);
       const latencyMs = deps.clock.monotonicMs() - startedAtMs;
       return {

@@ -58,6 +58,8 @@ export function toPackageSearch(request: {
   readonly fq: string | null;
   readonly rows: number;
   readonly start: number;
+  /** Default: false. */
+  readonly includePrivate?: boolean;
 }): Readonly<Record<string, unknown>> {
   return {
     q: request.q ?? '*:*',
@@ -65,6 +67,7 @@ export function toPackageSearch(request: {
     sort: 'id asc',
     rows: request.rows,
     start: request.start,
+    ...(request.includePrivate === true ? { include_private: true } : {}),
   };
 }
 

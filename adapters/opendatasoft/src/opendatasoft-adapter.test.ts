@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { createCallTrace, wholeScan } from '@civex/adapter-contract';
-import type { Call, SourceAdapter } from '@civex/adapter-contract';
+import type { Call, RecordScan, SourceAdapter } from '@civex/adapter-contract';
 import { HubError } from '@civex/errors';
 import type { HttpRequest, SourceHttp } from '@civex/http';
 import type { Dataset, HubRecord } from '@civex/model';
@@ -516,23 +516,35 @@ describe('a scan', () => {
     expect(records.map(({ values }) => values['nom'])).toEqual(rows.map(({ nom }) => nom));
   });
 
-  test('has what it orders and decides by itself among the columns it asks for', async () => {
-    const value = 'x'.repeat(40);
-    const args = Array.from({ length: 200 }, (): RecordFilter => ({ op: '<>', property: 'nom', type: 'STRING', value }));
-    const filter: RecordFilter = { op: 'and', args };
+  test.each<[string, Partial<RecordScan>]>([
+    ['orders by', { order: [{ property: 'n', type: 'INTEGER', direction: 'ASC' }] }],
+    [
+      'decides by itself',
+      {
+        order: null,
+        filter: {
+          op: 'and',
+          args: Array.from(
+            { length: 900 },
+            (_, value) => ({ op: '<>', property: 'n', type: 'INTEGER', value }) as const,
+          ),
+        },
+      },
+    ],
+  ])('has what it %s among the columns it asks for', async (_title, changes) => {
     const rows = [
-      { gid: 1, nom: 'a', n: 1 },
-      { gid: 2, nom: value, n: 2 },
-      { gid: 0, nom: 'b', n: 3 },
+      { gid: 5, n: 1_001 },
+      { gid: 7, n: 1_002 },
+      { gid: 3, n: 1_003 },
     ];
-    const { adapter, requests, call } = setUp(() => ({ body: { total_count: 3, results: rows } }));
-    const order = [{ property: 'n', type: 'INTEGER', direction: 'ASC' }] as const;
-    const scan = { ...wholeScan(filter), properties: [], ids: false, order };
+    const sorted = changes.order === null ? rows.toSorted((a, b) => a.gid - b.gid) : rows;
+    const { adapter, requests, call } = setUp(() => ({ body: { total_count: 3, results: sorted } }));
+    const scan = { ...wholeScan(null), properties: [], ids: false, ...changes };
     const ids: string[] = [];
     for await (const batch of adapter.records!.scan(await datasetOf(), scan, call))
       ids.push(...batch.map(({ id }) => id));
-    expect(parameter(requests[0], 'select')).toBe('`gid`,`nom`,`n`');
-    expect(ids).toEqual(['1', '0']);
+    expect(parameter(requests[0], 'select')).toBe('`gid`,`n`');
+    expect(ids).toEqual(sorted.map(({ gid }) => String(gid)));
   });
 
   test('believes no total that a full page may have been cut to', async () => {

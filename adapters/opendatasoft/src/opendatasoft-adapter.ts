@@ -564,7 +564,12 @@ export function createOpendatasoftAdapter(
       if (items.length > limit) throw fail('SOURCE_MALFORMED', 'The source sent more records than were asked for.');
       // Whether the declared numbers are unique is checked below, and needs them.
       const areUnique = uniqueProperty !== null;
-      const toRecord = createRecordMapper(dataset, timeZone, { properties, ids: ids || areUnique, areUnique, areWhole });
+      const toRecord = createRecordMapper(dataset, timeZone, {
+        properties,
+        ids: ids || areUnique,
+        areUnique,
+        areWhole,
+      });
       const rows = items.slice(0, fetch.limit).map(toRecord);
       if (uniqueProperty !== null) {
         const values = new Set(rows.map(({ values: own }) => own[uniqueProperty] ?? null));

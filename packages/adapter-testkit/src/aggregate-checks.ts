@@ -188,7 +188,15 @@ export const aggregateChecks: readonly ContractCheck[] = [
             sortBy: [{ property: 'n', direction: 'DESC' }],
           };
           const { dataset } = table;
-          const request = { adapter: harness.adapter, dataset, filter: null, cql: null, view: OPEN_VIEW, first: 100_000, ...input };
+          const request = {
+            adapter: harness.adapter,
+            dataset,
+            filter: null,
+            cql: null,
+            view: OPEN_VIEW,
+            first: 100_000,
+            ...input,
+          };
           const { groups } = await door.aggregate(request, harness.call());
           const wanted = createAggregator(bindAggregate(input, table.queryables));
           for (const values of table.records) wanted.add(values);

@@ -29,7 +29,12 @@ function rightsOf(value: unknown, levels: number): AccessRights | null {
   if (typeof value === 'string') {
     const text = value.trim();
     if (text === '') return null;
-    const code = foldText(text.replace(/[/#]+$/, '').split(/[/#]/).at(-1) ?? '');
+    const code = foldText(
+      text
+        .replace(/[/#]+$/, '')
+        .split(/[/#]/)
+        .at(-1) ?? '',
+    );
     const known = CODES.get(code);
     if (known !== undefined) return known;
     return /\b(?:non|not) public\b|\bconfidential\b/.test(foldText(text)) ? 'NON_PUBLIC' : 'RESTRICTED';

@@ -24,5 +24,5 @@ export type {
 export type { OdsType } from './odsql/schema.ts';
 export type { PortalFault, PortalQuirks, PortalRequest, PortalTruth, SandboxPortal } from './portal.ts';
 export type { PortalAnswer, PortalServerOptions } from './portal-server.ts';
-export { startSandbox } from './sandbox.ts';
+export { SANDBOX_API_KEYS, startSandbox } from './sandbox.ts';
 export type { Sandbox, SandboxOptions, SandboxPortalId } from './sandbox.ts';

@@ -35,6 +35,15 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
+/**
+ * The demonstration keys under which the sample portals show their restricted datasets, by portal. Opendatasoft takes
+ * `Authorization: Apikey <key>`, CKAN `Authorization: <key>`.
+ */
+export const SANDBOX_API_KEYS = {
+  leicester: 'demo-leicester-5f0c1e7a9b3d',
+  'mexico-city': 'demo-cdmx-8d2b64f19c07',
+} as const satisfies Partial<Record<SandboxPortalId, string>>;
+
 /** Starts the five sample portals on the loopback interface. */
 export function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
   const shared = (id: SandboxPortalId): { id: string; port: number; now?: () => number } => ({
@@ -60,6 +69,7 @@ export function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
       title: 'Open Leicester',
       language: 'en',
       datasets: LEICESTER_DATASETS,
+      apiKeys: [SANDBOX_API_KEYS.leicester],
     }),
     createCkanPortal({
       ...shared('mexico-city'),
@@ -67,6 +77,7 @@ export function startSandbox(options: SandboxOptions = {}): Promise<Sandbox> {
       language: 'es',
       siteUrl: MEXICO_SITE_URL,
       packages: MEXICO_PACKAGES,
+      apiKeys: [SANDBOX_API_KEYS['mexico-city']],
       organizations: MEXICO_ORGANIZATIONS,
       groups: MEXICO_GROUPS,
       licenses: MEXICO_LICENSES,

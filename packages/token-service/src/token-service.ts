@@ -136,11 +136,8 @@ export async function createTokenService(options: TokenServiceOptions): Promise<
   const pass = async (req: IncomingMessage, res: ServerResponse, path: string): Promise<void> => {
     const handler = await currentHandler();
     // What the library makes URLs of (`htu` of a proof, `aud` of an assertion) is the issuer's, not what a caller names.
-    req.headers.host = issuer.host;
     req.headers['x-forwarded-host'] = issuer.host;
     req.headers['x-forwarded-proto'] = issuer.protocol.slice(0, -1);
-    // Never a page.
-    req.headers.accept = 'application/json';
     const base = issuer.pathname === '/' ? '' : issuer.pathname;
     const outer = req.url;
     Object.assign(req, { originalUrl: path });

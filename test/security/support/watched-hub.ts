@@ -54,7 +54,8 @@ process.on('message', (asked: Asked) => {
     }
     case 'reset':
       delay.reset();
-      tell({ tell: 'reset' });
+      // The first sample after a reset only begins the count: what came before it would not be seen.
+      setTimeout(tell, 5, { tell: 'reset' } satisfies Told);
       break;
     case 'read':
       // After one more sample: what came just before this message counts.

@@ -84,6 +84,8 @@ export interface CkanPackage {
   readonly extras?: Readonly<Record<string, string>>;
   /** Custom keys at the top level of the package. */
   readonly custom?: Readonly<Record<string, unknown>>;
+  /** True: only those who send a token of the portal see the package, and only when they ask for private ones. */
+  readonly isPrivate?: boolean;
 }
 
 export interface LoadedTable {
@@ -186,7 +188,7 @@ export function loadPackage(spec: CkanPackage, registers: CkanRegisters): Loaded
     num_tags: spec.tags?.length ?? 0,
     organization,
     owner_org: organization?.['id'] ?? null,
-    private: false,
+    private: spec.isPrivate === true,
     state: 'active',
     title: spec.title,
     type: spec.type ?? 'dataset',

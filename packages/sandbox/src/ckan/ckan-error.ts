@@ -14,6 +14,7 @@ export class CkanError extends Error {
 type Message =
   | 'notFound'
   | 'accessDenied'
+  | 'notAuthorized'
   | 'missingValue'
   | 'invalidInteger'
   | 'naturalNumber'
@@ -25,6 +26,7 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<Message, string>>>> = {
   en: {
     notFound: 'Not found',
     accessDenied: 'Access denied',
+    notAuthorized: 'User  not authorized to read {0}',
     missingValue: 'Missing value',
     invalidInteger: 'Invalid integer',
     naturalNumber: 'Must be a natural number',
@@ -34,6 +36,7 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<Message, string>>>> = {
   es: {
     notFound: 'No encontrado',
     accessDenied: 'Acceso denegado',
+    notAuthorized: 'El usuario  no está autorizado para leer {0}',
     missingValue: 'Falta un valor',
     invalidInteger: 'Entero inválido',
     naturalNumber: 'Debe ser un número natural',
@@ -43,6 +46,7 @@ const MESSAGES: Readonly<Record<string, Readonly<Record<Message, string>>>> = {
   fr: {
     notFound: 'Introuvable',
     accessDenied: 'Accès refusé',
+    notAuthorized: "L'utilisateur  n'est pas autorisé à lire {0}",
     missingValue: 'Valeur manquante',
     invalidInteger: 'Entier invalide',
     naturalNumber: 'Doit être un nombre naturel',
@@ -55,6 +59,7 @@ export interface CkanErrors {
   readonly text: (message: Message) => string;
   readonly notFound: (detail?: string) => CkanError;
   readonly resourceNotFound: (id: string) => CkanError;
+  readonly notAuthorized: (id: string) => CkanError;
   /** A field map without a message. */
   readonly validation: (fields: Readonly<Record<string, readonly string[]>>) => CkanError;
   readonly searchQuery: (detail: string) => CkanError;
@@ -81,6 +86,11 @@ export function createCkanErrors(language: string): CkanErrors {
       new CkanError(404, {
         __type: 'Not Found Error',
         message: `${text('notFound')}: ${text('resourceNotFound').replace('{0}', id)}`,
+      }),
+    notAuthorized: (id) =>
+      new CkanError(403, {
+        __type: 'Authorization Error',
+        message: `${text('accessDenied')}: ${text('notAuthorized').replace('{0}', id)}`,
       }),
     validation: (fields) => new CkanError(409, { __type: 'Validation Error', ...fields }),
     searchQuery: (detail) =>

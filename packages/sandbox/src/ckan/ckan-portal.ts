@@ -9,6 +9,7 @@ import { loadPackage } from './ckan-dataset.ts';
 import type { CkanGroup, CkanLicense, CkanOrganization, CkanPackage, LoadedTable } from './ckan-dataset.ts';
 import { searchTable, toBoolean } from './datastore.ts';
 import { indexPackage, searchPackages } from './package-search.ts';
+import type { IndexedPackage } from './package-search.ts';
 
 export interface CkanPortalOptions {
   readonly id: string;
@@ -27,6 +28,11 @@ export interface CkanPortalOptions {
   readonly now?: () => number;
   /** Added to every healthy answer. Default 0. */
   readonly latencyMs?: number;
+  /**
+   * Tokens that may read private packages, as the whole `Authorization` header. As in CKAN, another one is no token at
+   * all. Default: none.
+   */
+  readonly apiKeys?: readonly string[];
 }
 
 const JSON_HEADERS = { 'content-type': 'application/json;charset=utf-8', 'cache-control': 'no-cache', server: 'nginx' };
@@ -110,14 +116,25 @@ export function describeCkanPortal(options: CkanPortalOptions): PortalServerOpti
     packages.flatMap(({ loaded }) => loaded.tables.map((table) => [table.resourceId, table] as const)),
   );
 
+  const isOpen = ({ loaded }: IndexedPackage): boolean => loaded.spec.isPrivate !== true;
+  const openPackages = packages.filter(isOpen);
+  const apiKeys: ReadonlySet<string> = new Set(options.apiKeys);
+  const hasToken = ({ headers }: PortalRequest): boolean =>
+    typeof headers['authorization'] === 'string' && apiKeys.has(headers['authorization']);
+  const assertReadable = (packageName: string, id: string, request: PortalRequest): void => {
+    const found = byKey.get(packageName);
+    if (found !== undefined && !isOpen(found) && !hasToken(request)) throw errors.notAuthorized(id);
+  };
+
   const required = (parameters: Parameters, name: string): string => {
     const value = parameters[name];
     if (typeof value !== 'string' || value === '') throw errors.validation({ [name]: [errors.text('missingValue')] });
     return value;
   };
-  const findTable = (id: string): LoadedTable => {
+  const findTable = (id: string, request: PortalRequest): LoadedTable => {
     const table = tables.get(id);
     if (table === undefined) throw errors.resourceNotFound(id);
+    assertReadable(table.packageName, id, request);
     return table;
   };
   const count = (parameters: Parameters, name: string, fallback: number): number => {
@@ -130,7 +147,7 @@ export function describeCkanPortal(options: CkanPortalOptions): PortalServerOpti
   };
 
   const packagesOf = (kind: 'organization' | 'groups', name: string): Readonly<Record<string, unknown>>[] =>
-    packages
+    openPackages
       .filter(
         ({ document }) => document.strings[kind]?.includes(name) && document.strings['dataset_type']?.[0] === 'dataset',
       )
@@ -180,7 +197,7 @@ export function describeCkanPortal(options: CkanPortalOptions): PortalServerOpti
   const datastoreSearch = (parameters: Parameters, quirks: PortalQuirks, request: PortalRequest): unknown => {
     const id =
       typeof parameters['resource_id'] === 'string' ? required(parameters, 'resource_id') : required(parameters, 'id');
-    const table = findTable(id);
+    const table = findTable(id, request);
     const format = parameters['records_format'] ?? 'objects';
     if (format !== 'objects' && format !== 'lists')
       throw errors.validation({ records_format: [`invalid value "${String(format as string)}"`] });
@@ -218,10 +235,10 @@ export function describeCkanPortal(options: CkanPortalOptions): PortalServerOpti
     };
   };
 
-  const datastoreInfo = (parameters: Parameters): unknown => {
+  const datastoreInfo = (parameters: Parameters, _quirks: PortalQuirks, request: PortalRequest): unknown => {
     const id =
       typeof parameters['resource_id'] === 'string' ? required(parameters, 'resource_id') : required(parameters, 'id');
-    const table = findTable(id);
+    const table = findTable(id, request);
     return {
       meta: { id, count: table.rows().length, table_type: 'BASE TABLE', size: 0, db_size: 0, idx_size: 0, aliases: [] },
       fields: table.fields
@@ -235,30 +252,40 @@ export function describeCkanPortal(options: CkanPortalOptions): PortalServerOpti
 
   type Action = (parameters: Parameters, quirks: PortalQuirks, request: PortalRequest) => unknown;
   const actions: Readonly<Record<string, Action>> = {
-    package_search: (parameters, quirks) => searchPackages(packages, parameters, quirks, errors, now()),
-    package_show: (parameters) => {
-      const found = byKey.get(required(parameters, 'id'));
+    package_search: (parameters, quirks, request) => {
+      const isPrivateAsked = toBoolean(parameters['include_private'], false);
+      const visible = isPrivateAsked && hasToken(request) ? packages : openPackages;
+      return searchPackages(visible, parameters, quirks, errors, now());
+    },
+    package_show: (parameters, _quirks, request) => {
+      const id = required(parameters, 'id');
+      const found = byKey.get(id);
       if (found === undefined) throw errors.notFound();
+      assertReadable(found.loaded.spec.name, id, request);
       return found.loaded.body;
     },
     package_list: (parameters) => {
       const offset = count(parameters, 'offset', 0);
-      const names = packages.map(({ loaded }) => loaded.spec.name).sort();
+      const names = openPackages.map(({ loaded }) => loaded.spec.name).sort();
       return names.slice(offset, offset + count(parameters, 'limit', Infinity));
     },
-    resource_show: (parameters) => {
+    resource_show: (parameters, _quirks, request) => {
       const id = required(parameters, 'id');
-      const resources = packages.flatMap(({ loaded }) => loaded.body['resources'] as readonly { id: string }[]);
-      const found = resources.find((resource) => resource.id === id);
-      if (found === undefined) throw errors.notFound();
-      return found;
+      for (const { loaded } of packages) {
+        const resources = loaded.body['resources'] as readonly { id: string }[];
+        const found = resources.find((resource) => resource.id === id);
+        if (found === undefined) continue;
+        assertReadable(loaded.spec.name, id, request);
+        return found;
+      }
+      throw errors.notFound();
     },
     organization_list: (parameters) => listOwners(organizations, 'organization', parameters),
     organization_show: (parameters) => showOwner(organizations, 'organization', parameters),
     group_list: (parameters) => listOwners(groups, 'groups', parameters),
     group_show: (parameters) => showOwner(groups, 'groups', parameters),
     license_list: () => licenses,
-    tag_list: () => [...new Set(packages.flatMap(({ loaded }) => [...(loaded.spec.tags ?? [])]))].sort(),
+    tag_list: () => [...new Set(openPackages.flatMap(({ loaded }) => [...(loaded.spec.tags ?? [])]))].sort(),
     status_show: () => ({
       ckan_version: '2.11.5',
       site_url: siteUrl,
@@ -300,6 +327,8 @@ export function describeCkanPortal(options: CkanPortalOptions): PortalServerOpti
   const dump = (id: string, request: PortalRequest, quirks: PortalQuirks): PortalAnswer => {
     const table = tables.get(id);
     if (table === undefined) return plain(404, errors.text('notFound'));
+    const owner = byKey.get(table.packageName);
+    if (owner !== undefined && !isOpen(owner) && !hasToken(request)) return plain(403, errors.text('accessDenied'));
     const { format = 'csv', bom, ...parameters } = fromPairs(new URLSearchParams(request.search));
     if (format !== 'csv' && format !== 'json') return plain(400, 'format');
     try {

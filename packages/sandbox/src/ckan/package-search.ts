@@ -51,7 +51,7 @@ export function indexPackage(loaded: LoadedPackage): IndexedPackage {
     author: [textOf(body['author'])],
     dataset_type: [textOf(body['type'])],
     state: ['active'],
-    capacity: ['public'],
+    capacity: [loaded.spec.isPrivate === true ? 'private' : 'public'],
     isopen: [String(body['isopen'])],
   };
   const everything = [

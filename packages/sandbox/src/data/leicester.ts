@@ -121,6 +121,42 @@ function places(seed: number, size: number, noun: string): () => Readonly<Record
 }
 const placeFields = [field('name', 'text', 'Name', { sortable: true }), field('ward', 'text', 'Ward', FACET), point];
 
+/** Month by month what the meters of fifty council buildings counted: meter numbers and tenants make it restricted. */
+const meterReadings = (): Readonly<Record<string, unknown>>[] => {
+  const random = createRandom(600);
+  const kinds = ['Primary school', 'Library', 'Leisure centre', 'Office', 'Sheltered housing', 'Depot'] as const;
+  const sites = times(50, (index) => {
+    const kind = cycle(kinds, index);
+    return {
+      meter_number: `1100${String(random.int(100_000_000, 999_999_999))}`,
+      site_ref: `LCC-${String(1001 + index * 7)}`,
+      site_name: `${ward(index)} ${kind} ${index + 1}`,
+      site_type: kind,
+      ward: ward(index),
+      postcode: `LE${1 + (index % 5)} ${random.int(1, 9)}${cycle(['AB', 'DE', 'GH', 'JL', 'NP', 'QR'], index)}`,
+      fuel: index % 3 === 2 ? 'Gas' : 'Electricity',
+      occupier: kind === 'Sheltered housing' ? `Flat ${1 + (index % 24)}` : null,
+      geo_point_2d: placeNear(random, CENTER, 0.06),
+      yearlyKwh: random.int(8_000, 240_000),
+    };
+  });
+  return times(600, (index) => {
+    const { yearlyKwh, ...site } = cycle(sites, index);
+    const month = Math.floor(index / sites.length);
+    const season = 1 + 0.45 * Math.cos((month / 12) * 2 * Math.PI);
+    const isMissing = index % 43 === 17;
+    const kwh = Math.round(((yearlyKwh * season) / 12) * (0.9 + random.next() / 5) * 10) / 10;
+    return {
+      reading_id: 700_001 + index,
+      ...site,
+      period: `2025-${String(month + 1).padStart(2, '0')}-01`,
+      kwh: isMissing ? null : kwh,
+      cost: isMissing ? null : Math.round(kwh * (site.fuel === 'Gas' ? 6.2 : 24.8)) / 100,
+      is_estimated: isMissing ? null : index % 11 === 4,
+    };
+  });
+};
+
 export const LEICESTER_DATASETS: readonly OpendatasoftDataset[] = [
   dataset(
     'expenditure-exceeding-ps500-2024',
@@ -470,6 +506,39 @@ export const LEICESTER_DATASETS: readonly OpendatasoftDataset[] = [
         tests: (index * 311) % 4000,
         rate: ((index * 311) % 4000) / 3.68,
       })),
+    },
+  ),
+  dataset(
+    'energy-meter-readings-council-buildings',
+    'Energy meter readings of council buildings',
+    'Monthly electricity and gas readings by meter. Shared under agreement only: meter numbers and occupiers.',
+    ['Energy', 'Environment'],
+    ['energy', 'electricity', 'gas', 'meter'],
+    {
+      isRestricted: true,
+      license: null,
+      licenseUrl: null,
+      modified: '2026-01-12T08:15:00+00:00',
+      metas: {
+        dcat: { accessRights: 'http://publications.europa.eu/resource/authority/access-right/RESTRICTED' },
+      },
+      fields: [
+        field('reading_id', 'int', 'Reading ID', { id: true, sortable: true }),
+        field('meter_number', 'text', 'Meter number (MPAN or MPRN)'),
+        field('site_ref', 'text', 'Site reference', FACET),
+        field('site_name', 'text', 'Site', { sortable: true }),
+        field('site_type', 'text', 'Site type', FACET),
+        field('ward', 'text', 'Ward', FACET),
+        field('postcode', 'text', 'Postcode'),
+        field('occupier', 'text', 'Occupier'),
+        field('fuel', 'text', 'Fuel', FACET),
+        field('period', 'date', 'Month', FACET),
+        field('kwh', 'double', 'Consumption', { unit: 'kWh', decimals: 1 }),
+        field('cost', 'double', 'Cost', { unit: '£', decimals: 2 }),
+        field('is_estimated', 'boolean', 'Estimated reading'),
+        point,
+      ],
+      records: meterReadings,
     },
   ),
   dataset('city-plan-documents', 'City plan documents', 'Documents of the local plan.', ['Boundaries'], ['plan'], {

@@ -287,6 +287,58 @@ function simpleTable(seed: number, size: number, name: string, extra: string): C
   };
 }
 
+/** Investigation files with the victim's age and sex and the exact place: what the open table leaves out. */
+const victims: CkanTable = {
+  fields: [
+    { id: 'id_carpeta', type: 'text', info: { label: 'Carpeta de investigación', notes: '' } },
+    { id: 'fecha_hecho', type: 'timestamp' },
+    { id: 'fecha_inicio', type: 'timestamp' },
+    { id: 'delito', type: 'text' },
+    { id: 'categoria_delito', type: 'text' },
+    { id: 'alcaldia_hecho', type: 'text' },
+    { id: 'colonia_hecho', type: 'text' },
+    { id: 'sexo_victima', type: 'text' },
+    { id: 'edad_victima', type: 'int4' },
+    { id: 'latitud', type: 'numeric' },
+    { id: 'longitud', type: 'numeric' },
+    { id: 'geo_point_2d', type: 'text' },
+  ],
+  records: () => {
+    const random = createRandom(800);
+    const crimes = [
+      ['Robo a transeúnte en vía pública con violencia', 'Robo a transeúnte'],
+      ['Robo de vehículo de servicio particular sin violencia', 'Robo de vehículo'],
+      ['Violencia familiar', 'Delito de bajo impacto'],
+      ['Lesiones dolosas por disparo de arma de fuego', 'Lesiones dolosas'],
+      ['Fraude', 'Delito de bajo impacto'],
+      ['Robo a casa habitación con violencia', 'Robo a casa habitación'],
+    ] as const;
+    const colonias = ['CENTRO', 'ROMA NORTE', 'DEL VALLE', 'DOCTORES', 'PENSIL', 'SANTA MARÍA LA RIBERA'] as const;
+    return times(800, (index) => {
+      const place = placeNear(random, CENTER, 0.15);
+      const isPlaced = index < 5 || !random.chance(0.03);
+      const [delito, categoria] = random.pick(crimes);
+      const minutes = index * 641;
+      return {
+        id_carpeta: `CI-FIDV/${String(261_005 + index * 13).padStart(7, '0')}/26`,
+        fecha_hecho: naiveBefore(minutes + random.int(30, 4_000)),
+        fecha_inicio: naiveBefore(minutes),
+        delito,
+        categoria_delito: categoria,
+        alcaldia_hecho: random.chance(0.02)
+          ? null
+          : random.pick(['CUAUHTÉMOC', 'IZTAPALAPA', 'BENITO JUÁREZ', 'GUSTAVO A. MADERO', 'COYOACÁN', 'TLALPAN']),
+        colonia_hecho: random.chance(0.05) ? null : random.pick(colonias),
+        sexo_victima: random.chance(0.1) ? null : random.pick(['Femenino', 'Masculino']),
+        edad_victima: random.chance(0.15) ? null : random.int(12, 91),
+        latitud: isPlaced ? place.lat : null,
+        longitud: isPlaced ? place.lon : null,
+        geo_point_2d: isPlaced ? point(place) : null,
+      };
+    });
+  },
+};
+
 const MOVILIDAD = ['movilidad'];
 
 export const MEXICO_PACKAGES: readonly CkanPackage[] = [
@@ -477,6 +529,25 @@ export const MEXICO_PACKAGES: readonly CkanPackage[] = [
     ['Hospitales'],
     [tableResource('hospitales-y-centros-de-salud', 'Unidades', simpleTable(70, 320, 'nombre', 'camas'))],
     { organization: 'agencia-digital-de-innovacion-publica', author: 'ADIP' },
+  ),
+  pack(
+    'victimas-en-carpetas-de-investigacion-detalle',
+    'Víctimas en carpetas de investigación, detalle',
+    'Edad, sexo y lugar exacto de cada hecho. Acceso restringido: solo por convenio.',
+    ['justicia-y-seguridad'],
+    ['Delitos', 'FGJ', 'Víctimas'],
+    [tableResource('victimas-en-carpetas-de-investigacion-detalle', 'Víctimas', victims)],
+    {
+      organization: 'fiscalia-general-de-justicia',
+      author: 'FGJ',
+      modified: '2026-10-02T07:30:00.000001',
+      licenseId: 'notspecified',
+      isPrivate: true,
+      custom: {
+        accrual_periodicity: 'mensual',
+        access_rights: 'http://publications.europa.eu/resource/authority/access-right/RESTRICTED',
+      },
+    },
   ),
   {
     name: 'cosechador-semovi',

@@ -38,6 +38,8 @@ export interface OpendatasoftDataset {
   readonly records?: readonly OpendatasoftRow[] | (() => readonly OpendatasoftRow[]);
   /** False: the metadata is public and the records answer 403. */
   readonly dataVisible?: boolean;
+  /** True: only those who send a key of the portal know of the dataset; to others it does not exist. */
+  readonly isRestricted?: boolean;
   readonly features?: readonly string[];
   readonly attachments?: readonly { id: string; title: string; mimetype: string; url: string }[];
   readonly alternativeExports?: readonly {
@@ -168,7 +170,7 @@ export function loadDataset(spec: OpendatasoftDataset, portalId: string, languag
       ...spec.metas?.['default'],
     };
     return {
-      visibility: 'domain',
+      visibility: spec.isRestricted === true ? 'restricted' : 'domain',
       dataset_id: spec.id,
       dataset_uid: uidOf(portalId, spec.id),
       has_records: hasRecords,

@@ -31,6 +31,11 @@ export interface OpendatasoftPortalOptions {
   readonly now?: () => number;
   /** Added to every healthy answer. Default 0. */
   readonly latencyMs?: number;
+  /**
+   * Keys that open the restricted datasets, as `Authorization: Apikey <key>` or `?apikey=<key>`. Another key is refused
+   * with 401, a shape nobody has recorded. Default: none, and keys are not looked at.
+   */
+  readonly apiKeys?: readonly string[];
   /** Serves repeated successful GETs from memory: for benchmarks, where the portal must not be the bottleneck. */
   readonly memoizes?: boolean;
 }
@@ -57,6 +62,13 @@ const COMMON_HEADERS = {
   'strict-transport-security': 'max-age=31536000;includeSubdomains',
   'x-content-type-options': 'nosniff',
 };
+
+/** The key of a request; the scheme's name is written in any case. */
+function keyOf(request: PortalRequest): string | null {
+  const { authorization } = request.headers;
+  const header = typeof authorization === 'string' ? /^apikey +(\S+)$/i.exec(authorization)?.[1] : undefined;
+  return header ?? new URLSearchParams(request.search).get('apikey');
+}
 
 /** An answer that ends the evaluation; the portal's error envelope. */
 class PortalRefusal extends Error {
@@ -107,6 +119,8 @@ function createClauseCache<T>(parse: (source: string) => T): (source: string) =>
 const cachedWhere = createClauseCache<Condition>(parseWhere);
 const cachedSelect = createClauseCache<SelectItem[]>(parseSelect);
 const cachedOrder = createClauseCache<OrderItem[]>(parseOrderBy);
+
+type Visible = readonly LoadedDataset[];
 
 interface Clauses {
   readonly select: readonly SelectItem[];
@@ -278,8 +292,10 @@ export function describeOpendatasoftPortal(
   const { language } = options;
   const now = options.now ?? Date.now;
   const quota = options.quota ?? 15_000;
-  const datasets = options.datasets.map((spec) => loadDataset(spec, options.id, language));
-  const byId = new Map(datasets.map((dataset) => [dataset.spec.id, dataset]));
+  const everything = options.datasets.map((spec) => loadDataset(spec, options.id, language));
+  const open = everything.filter(({ spec }) => spec.isRestricted !== true);
+  const byId = new Map(everything.map((dataset) => [dataset.spec.id, dataset]));
+  const apiKeys: ReadonlySet<string> = new Set(options.apiKeys);
   const memory = new Map<string, PortalAnswer>();
   let answered = 0;
 
@@ -386,7 +402,7 @@ export function describeOpendatasoftPortal(
     return (dataset) => toJsonText(project(dataset));
   };
 
-  const catalogPage = (parameters: URLSearchParams, quirks: PortalQuirks): PortalAnswer => {
+  const catalogPage = (datasets: Visible, parameters: URLSearchParams, quirks: PortalQuirks): PortalAnswer => {
     const clauses = readClauses(parameters, quirks);
     const isAggregated = clauses.groupBy.length > 0 || hasAggregate(clauses.select);
     const { limit, offset } = readPage(parameters, clauses.groupBy.length > 0, quirks);
@@ -400,7 +416,12 @@ export function describeOpendatasoftPortal(
     return success(pageBody(rows.length, rows.slice(offset, offset + limit).map(project), quirks));
   };
 
-  const catalogExport = (format: string, parameters: URLSearchParams, quirks: PortalQuirks): PortalAnswer => {
+  const catalogExport = (
+    datasets: Visible,
+    format: string,
+    parameters: URLSearchParams,
+    quirks: PortalQuirks,
+  ): PortalAnswer => {
     if (format !== 'json') throw badParameter(`Invalid value for format API parameter: ${format} was found.`);
     const clauses = readClauses(parameters, quirks);
     if (clauses.groupBy.length > 0 || hasAggregate(clauses.select))
@@ -582,9 +603,10 @@ export function describeOpendatasoftPortal(
 
   const ownUrl = (path: string): string => `http://127.0.0.1:${port()}${PREFIX}${path}`;
 
-  const findDataset = (id: string): LoadedDataset => {
+  const findDataset = (id: string, datasets: Visible): LoadedDataset => {
     const dataset = byId.get(id);
-    if (dataset === undefined) throw notFound(`The requested dataset ${id} does not exist.`);
+    if (dataset === undefined || !datasets.includes(dataset))
+      throw notFound(`The requested dataset ${id} does not exist.`);
     return dataset;
   };
   const readable = (dataset: LoadedDataset): LoadedDataset => {
@@ -594,7 +616,12 @@ export function describeOpendatasoftPortal(
     return dataset;
   };
 
-  const route = (segments: readonly string[], parameters: URLSearchParams, quirks: PortalQuirks): PortalAnswer => {
+  const route = (
+    datasets: Visible,
+    segments: readonly string[],
+    parameters: URLSearchParams,
+    quirks: PortalQuirks,
+  ): PortalAnswer => {
     const [root, area, id, part, last, ...rest] = segments;
     if (root !== 'catalog' || rest.length > 0) throw notFound('The requested resource does not exist.');
     if (area === 'facets' && id === undefined)
@@ -610,12 +637,12 @@ export function describeOpendatasoftPortal(
         (name) => (name === 'modified' ? '-alphanum' : 'alphanum'),
       );
     if (area === 'exports' && part === undefined) {
-      if (id !== undefined) return catalogExport(id, parameters, quirks);
+      if (id !== undefined) return catalogExport(datasets, id, parameters, quirks);
       return success(toJsonText({ links: [{ rel: 'json', href: ownUrl('/catalog/exports/json') }] }));
     }
     if (area !== 'datasets') throw notFound('The requested resource does not exist.');
-    if (id === undefined) return catalogPage(parameters, quirks);
-    const dataset = findDataset(id);
+    if (id === undefined) return catalogPage(datasets, parameters, quirks);
+    const dataset = findDataset(id, datasets);
     switch (part) {
       case undefined: {
         const clauses = readClauses(parameters, quirks);
@@ -670,13 +697,18 @@ export function describeOpendatasoftPortal(
   const answer = (request: PortalRequest, quirks: PortalQuirks): PortalAnswer => {
     if (request.method !== 'GET' && request.method !== 'HEAD')
       return refusal(405, 'MethodNotAllowed', 'Only the GET method is supported.');
-    const key = options.memoizes === true ? request.path + request.search : '';
+    const apiKey = apiKeys.size === 0 ? null : keyOf(request);
+    if (apiKey !== null && !apiKeys.has(apiKey))
+      return refusal(401, 'AuthenticationFailed', 'The API key is not valid on this portal.');
+    const key = options.memoizes === true ? `${apiKey ?? ''} ${request.path}${request.search}` : '';
     const known = key === '' ? undefined : memory.get(key);
     if (known !== undefined && Object.keys(quirks).length === 0) return known;
     const path = request.path.endsWith('/') ? request.path.slice(0, -1) : request.path;
     try {
       if (!path.startsWith(`${PREFIX}/`)) throw notFound('The requested resource does not exist.');
-      const made = route(path.slice(PREFIX.length + 1).split('/'), new URLSearchParams(request.search), quirks);
+      const parameters = new URLSearchParams(request.search);
+      const visible = apiKey === null ? open : everything;
+      const made = route(visible, path.slice(PREFIX.length + 1).split('/'), parameters, quirks);
       if (key !== '' && Object.keys(quirks).length === 0) {
         if (memory.size >= MEMOIZED_ANSWERS) memory.clear();
         memory.set(key, { ...made, body: typeof made.body === 'string' ? Buffer.from(made.body) : made.body });
