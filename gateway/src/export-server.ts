@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Clock, Timers } from '@civex/environment';
 import { isHubError } from '@civex/errors';
+import type { Asker } from './access.ts';
 import type { Gateway } from './create-gateway.ts';
 import { exportStatus, parseExportTarget } from './exports.ts';
 import type { ExportQuestion, OpenExport } from './exports.ts';
@@ -8,6 +9,8 @@ import { Refusal } from './refusal.ts';
 
 export interface ExportServerOptions {
   readonly gateway: Pick<Gateway, 'withExport'>;
+  /** Finds out who asks. @throws Refusal. */
+  readonly admit: (request: IncomingMessage) => Promise<Asker>;
   /** Milliseconds in which a caller may take nothing before it is cut off: it holds a connection to the portal. */
   readonly stalledMs: number;
   /** Exports under way at once; beyond it 503. */
@@ -54,7 +57,7 @@ function headersOf(opened: OpenExport): Readonly<Record<string, string>> {
     'content-type': opened.mediaType,
     'content-disposition': `attachment; filename="${opened.fileName}"`,
     'x-content-type-options': 'nosniff',
-    'cache-control': 'no-cache',
+    'cache-control': opened.isOpenData ? 'no-cache' : 'no-store',
     link: links.join(', '),
     'civex-resumable': String(opened.isResumable),
     trailer: 'Civex-Export-Status, Civex-Export-Records',
@@ -69,7 +72,7 @@ function headersOf(opened: OpenExport): Readonly<Record<string, string>> {
 export function createExportServer(
   options: ExportServerOptions,
 ): (request: IncomingMessage, response: ServerResponse) => Promise<void> {
-  const { gateway, concurrentExports, environment, onExport, stalledMs } = options;
+  const { gateway, admit, concurrentExports, environment, onExport, stalledMs } = options;
   let running = 0;
 
   async function send(opened: OpenExport, response: ServerResponse): Promise<void> {
@@ -97,6 +100,7 @@ export function createExportServer(
       throw toRefusal(error);
     }
     if (question === null) throw new Refusal(404, 'NOT_FOUND', 'Nothing is served here.');
+    const asker = await admit(request);
     if (running >= concurrentExports)
       throw new Refusal(503, 'SOURCE_OVERLOADED', 'The hub is busy with other exports; try again shortly.', {
         'retry-after': '10',
@@ -108,7 +112,7 @@ export function createExportServer(
     response.once('close', onClose);
     let outcome = 'INTERNAL';
     try {
-      await gateway.withExport(question, { signal: gone.signal }, (opened) => send(opened, response));
+      await gateway.withExport(question, { signal: gone.signal, asker }, (opened) => send(opened, response));
       outcome = 'ok';
     } catch (error) {
       outcome = gone.signal.aborted ? 'CANCELLED' : isHubError(error) ? error.code : 'INTERNAL';

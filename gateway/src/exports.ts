@@ -142,6 +142,8 @@ export interface OpenExport {
   readonly licenseUri: string | null;
   /** Path of the description of the file beside it. */
   readonly metadataPath: string;
+  /** False: it was given under an agreement. */
+  readonly isOpenData: boolean;
   /** True: it can be continued with `after` and the id of the last record that arrived. */
   readonly isResumable: boolean;
   /** The file, in pieces, pulled as they are read. Ends only when the file is whole. */
@@ -233,6 +235,7 @@ async function openMetadata(question: ExportQuestion, context: HubContext): Prom
     fileName: toFileName(question),
     licenseUri: dataset.license.uri,
     metadataPath: metadataPathOf(dataset),
+    isOpenData: view.fingerprint === '',
     isResumable: false,
     chunks: inOnePiece(Buffer.from(text)),
     records: () => 0,
@@ -277,6 +280,7 @@ export async function openExport(question: ExportQuestion, context: HubContext):
     fileName: toFileName(question),
     licenseUri: dataset.license.uri,
     metadataPath: metadataPathOf(dataset),
+    isOpenData: view.fingerprint === '',
     isResumable: stream.isResumable,
     chunks: write(stream, writer, (count) => {
       records += count;

@@ -4,9 +4,13 @@ import type { Environment } from '@civex/environment';
 import { isHubError } from '@civex/errors';
 import { createLogger, createMetrics } from '@civex/telemetry';
 import type { ExecutionResult } from 'graphql';
+import { createTokenService } from '@civex/token-service';
 import { createGateway } from './create-gateway.ts';
 import type { Gateway } from './create-gateway.ts';
 import { readCursorKey } from './data-folder.ts';
+import { createGatekeeper } from './gatekeeper.ts';
+import { openHubStore } from './storage/hub-store.ts';
+import type { HubStore } from './storage/hub-store.ts';
 import { listCapabilities } from './list-capabilities.ts';
 import type { SourceCapabilities } from './list-capabilities.ts';
 import { REMOTE_BATCH } from './public-schema.ts';
@@ -47,19 +51,38 @@ export interface StartHubOptions {
   readonly host?: string;
   /** How long callers may take; those left out as `CONNECTION_WAITS` of server.ts. */
   readonly waits?: Partial<ConnectionWaits>;
+  /** A PostgreSQL server for what the hub keeps, from 15 on. Secret. Default: the embedded one. */
+  readonly databaseUrl?: string | undefined;
   /** Clocks, timers, chance and network. Default: this machine's. */
   readonly environment?: Environment;
 }
 
 async function start(
-  { config, log, port, host, waits, environment = createSystemEnvironment() }: StartHubOptions,
+  { config, log, port, host, waits, databaseUrl, environment = createSystemEnvironment() }: StartHubOptions,
   serves: 'hub' | 'source',
-): Promise<{ readonly gateway: Gateway; readonly url: string; readonly close: () => Promise<void> }> {
+): Promise<{
+  readonly gateway: Gateway;
+  readonly url: string;
+  readonly store: HubStore | null;
+  readonly close: () => Promise<void>;
+}> {
   const logger = createLogger({ write: log, level: 'info', now: () => environment.now() });
   const metrics = createMetrics();
   const cursorKey = await readCursorKey(config.server.dataFolder, environment);
+  const { issuers, tokenService } = config.identity;
+  // Only who can be told apart from others can have agreements.
+  const knowsCallers = serves === 'hub' && (issuers.length > 0 || tokenService);
+  const store = knowsCallers
+    ? await openHubStore({
+        dataFolder: config.server.dataFolder,
+        databaseUrl,
+        environment,
+        log: { warn: (event) => logger.warn(event) },
+      })
+    : null;
   const gateway = createGateway({
     config,
+    agreements: store?.agreements,
     serves,
     cursorKey,
     environment: { ...environment, metrics },
@@ -87,14 +110,39 @@ async function start(
     renderMetrics: async () => ({ contentType: metrics.contentType, text: await metrics.render() }),
     onRequest: (outcome, durationMs) => metrics.graphql(outcome, durationMs),
     onExport: (outcome, durationMs) => metrics.export(outcome, durationMs),
+    createGatekeeper:
+      store === null
+        ? undefined
+        : (url) =>
+            createGatekeeper({
+              config,
+              url,
+              environment: { ...environment, metrics },
+              replay: store.replay,
+              createTokenService: tokenService
+                ? (names) =>
+                    createTokenService({
+                      ...names,
+                      storage: store.tokens,
+                      environment,
+                      log: { warn: (event) => logger.warn(event) },
+                    })
+                : null,
+            }),
     environment,
+  }).catch(async (error: unknown) => {
+    await gateway.close();
+    await store?.close();
+    throw error;
   });
   return {
     gateway,
     url: server.url,
+    store,
     async close() {
       await server.close();
       await gateway.close();
+      await store?.close();
     },
   };
 }

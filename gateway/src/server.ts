@@ -10,6 +10,8 @@ import type { GraphQLParams } from 'graphql-yoga';
 import type { Gateway } from './create-gateway.ts';
 import { EXAMPLE_QUESTIONS } from './examples.ts';
 import { createExportServer } from './export-server.ts';
+import { OPEN_GATE, TOKEN_SERVICE_PATH } from './gatekeeper.ts';
+import type { Gatekeeper } from './gatekeeper.ts';
 import { stringifyData } from './projection.ts';
 import { checkBodyValues } from './query-limits.ts';
 import { Refusal } from './refusal.ts';
@@ -56,6 +58,8 @@ export interface ServerOptions {
   readonly onRequest: (outcome: string, durationMs: number) => void;
   /** Counts one export. `outcome` is `ok` or an error code. */
   readonly onExport: (outcome: string, durationMs: number) => void;
+  /** Who finds out who asks, made once the address is known. Default: nobody does. */
+  readonly createGatekeeper?: ((url: string) => Promise<Gatekeeper>) | undefined;
   readonly environment: Pick<Environment, 'monotonicMs' | 'setTimer' | 'clearTimer'>;
 }
 
@@ -66,6 +70,8 @@ export interface RunningServer {
 }
 
 const JSON_TYPE = 'application/json; charset=utf-8';
+/** What is told to somebody in particular is kept by nobody on the way. */
+const PRIVATE = { 'cache-control': 'no-store' } as const;
 const RESPONSE_TYPE = 'application/graphql-response+json; charset=utf-8';
 
 function send(
@@ -248,7 +254,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const unread: UnreadBodies = { bytes: 0, maxBytes: options.concurrentRequests * options.bodyBytes };
   let running = 0;
   let stopping = false;
-  const answerExport = createExportServer({ ...options, stalledMs: waits.stalledMs });
+  /** Nobody is answered before it is known who asks. */
+  let isReady = false;
+  let gate: Gatekeeper = OPEN_GATE;
+  const answerExport = createExportServer({
+    ...options,
+    stalledMs: waits.stalledMs,
+    admit: (request) => gate.admit(request),
+  });
 
   /** A connection that stays open for more would keep a stopping server from ending. */
   const reply: typeof send = (response, ...answer) => {
@@ -265,6 +278,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       throw new Refusal(406, 'INPUT_INVALID', 'Accept application/graphql-response+json or application/json.');
     checkContentType(request);
     if (running >= options.concurrentRequests) throw busy();
+    const asker = await gate.admit(request);
     let isRunning = false;
     let outcome = 'refused';
     try {
@@ -278,9 +292,10 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       response.on('close', () => {
         if (!response.writableFinished) gone.abort();
       });
-      const result = await gateway.execute(params, { signal: gone.signal });
+      const result = await gateway.execute(params, { signal: gone.signal, asker });
       outcome = result.errors === undefined ? 'ok' : 'data' in result ? 'partial' : 'error';
-      if (!response.destroyed) reply(response, statusOf(result, type), type, serialise(result));
+      if (!response.destroyed)
+        reply(response, statusOf(result, type), type, serialise(result), asker.caller === null ? {} : PRIVATE);
     } finally {
       if (isRunning) running--;
       options.onRequest(outcome, environment.monotonicMs() - startedAt);
@@ -289,6 +304,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+    if (!isReady) throw busy();
     const isRead = request.method === 'GET' || request.method === 'HEAD';
     switch (path) {
       case '/graphql':
@@ -330,9 +346,14 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
           return reply(response, 200, contentType, text);
         }
         break;
-      default:
+      default: {
         if (path.startsWith('/exports/')) return answerExport(request, response);
+        const metadata = isRead ? gate.metadata(path) : null;
+        if (metadata !== null) return reply(response, 200, JSON_TYPE, JSON.stringify(metadata));
+        const isTokenPath = path.startsWith(`${TOKEN_SERVICE_PATH}/`) || path.startsWith('/.well-known/');
+        if (isTokenPath && gate.tokenService !== null) return gate.tokenService.handle(request, response);
         break;
+      }
     }
     throw new Refusal(404, 'NOT_FOUND', 'Nothing is served here. Queries go to /graphql, exports to /exports.');
   }
@@ -365,9 +386,18 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   });
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
+  const url = `http://${host}:${port}`;
+  try {
+    gate = (await options.createGatekeeper?.(url)) ?? OPEN_GATE;
+  } catch (error) {
+    server.closeAllConnections();
+    server.close();
+    throw error;
+  }
+  isReady = true;
 
   return {
-    url: `http://${host}:${port}`,
+    url,
     async close() {
       stopping = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
@@ -375,6 +405,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       const timer = environment.setTimer(() => server.closeAllConnections(), options.drainSeconds * 1_000);
       await closed;
       environment.clearTimer(timer);
+      await gate.close();
     },
   };
 }

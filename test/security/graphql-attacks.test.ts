@@ -155,7 +155,8 @@ const OWN: readonly (readonly [string, string, Readonly<Record<string, unknown>>
       ['30,000 words', numbered(30_000, (n) => `name = 'n${n}'`).join(' OR ')],
       ['6,000 words', numbered(6_000, (n) => `name = 'n${n}'`).join(' OR ')],
       ['190,000 brackets', '('.repeat(190_000)],
-      ['60,000 nots', 'NOT '.repeat(45_000)],
+      ['190,000 closing brackets', ')'.repeat(190_000)],
+      ['45,000 nots', 'NOT '.repeat(45_000)],
       ['a number of 190,000 digits', `name = ${'9'.repeat(190_000)}`],
       ['190,000 quotes', "'".repeat(190_000)],
     ] as const

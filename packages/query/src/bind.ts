@@ -21,6 +21,8 @@ export const FILTER_LIMITS = {
   positions: 5_000,
   /** Characters of one filter written in CQL2 Text. */
   cql2Length: 200_000,
+  /** Words, literals and signs of it: reading takes time by their number. */
+  cql2Tokens: 60_000,
   sortKeys: 8,
 } as const;
 

@@ -1,3 +1,5 @@
+import { HubError } from '@civex/errors';
+
 /**
  * `name`: an identifier as written, reserved words included. `quoted`: an identifier in double quotes. `text`: a
  * character literal. `number`: an unsigned numeric literal. `sign`: an operator or a mark of punctuation.
@@ -28,8 +30,10 @@ const SIGN = /<>|<=|>=|[=<>(),+\-*/%^]/y;
  * Cuts a CQL2 Text filter into tokens, the last of which is `end`. A quote in a character literal is written `''`, one
  * in a quoted name `""`. The grammar's second spelling, `\'`, is not understood: with it no text could end in a
  * backslash, which LIKE patterns and file paths do.
+ *
+ * @throws HubError `INPUT_TOO_COSTLY` for more than `maxTokens` of them.
  */
-export function readTokens(filter: string): readonly Token[] | TokenFault {
+export function readTokens(filter: string, maxTokens: number): readonly Token[] | TokenFault {
   const tokens: Token[] = [];
   let at = 0;
   const take = (pattern: RegExp): string | null => {
@@ -38,6 +42,8 @@ export function readTokens(filter: string): readonly Token[] | TokenFault {
   };
 
   while (at < filter.length) {
+    if (tokens.length > maxTokens)
+      throw new HubError('INPUT_TOO_COSTLY', `filter: at most ${maxTokens} words and signs.`);
     const space = take(SPACE);
     if (space !== null) {
       at += space.length;

@@ -98,7 +98,7 @@ export function parseCql2Text(text: string, queryables: readonly Queryable[]): R
   const place = (at: number): string => `position ${Array.from(text.slice(0, at)).length + 1}`;
   const fail = (at: number, what: string): never => refuse(place(at), what);
 
-  const tokens = readTokens(text);
+  const tokens = readTokens(text, FILTER_LIMITS.cql2Tokens);
   if ('what' in tokens) return fail(tokens.at, tokens.what);
   const end: Token = { kind: 'end', text: '', at: text.length };
   const byName = new Map(queryables.map((queryable) => [queryable.name, queryable]));

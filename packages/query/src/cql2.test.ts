@@ -268,6 +268,7 @@ describe('parseCql2Text', () => {
     ['too long a list', `ratio IN (${Array(501).fill('1').join()})`],
     ['too many positions', `S_INTERSECTS(geo_shape, MULTIPOINT(${Array(5_000).fill('1 1').join()}))`],
     ['too long a text', ' '.repeat(FILTER_LIMITS.cql2Length + 1)],
+    ['too many words and signs', ')'.repeat(FILTER_LIMITS.cql2Tokens + 2)],
   ])('%s cost too much', (_what, text) => {
     expect(refusal(() => read(text))).toMatchObject({ code: 'INPUT_TOO_COSTLY' });
   });
