@@ -1,7 +1,7 @@
 import type { HubConfig } from '@civex/config';
 import { HubError } from '@civex/errors';
 import type { Dataset } from '@civex/model';
-import { allowedActions, compileView, decideAccess, mayKnowOf, OPEN_VIEW } from '@civex/sharing';
+import { allowedActions, compileView, decideAccess, mayKnowOf, OPEN_VIEW, versionAt } from '@civex/sharing';
 import type { AccessView, Action, Agreement, Caller, Decision, Declared, Release, Restriction } from '@civex/sharing';
 
 /** What is about to leave the hub under an agreement. */
@@ -94,6 +94,8 @@ export interface RequestAccess extends Asker {
    */
   view(dataset: Dataset, action: Action): AccessView | Promise<AccessView>;
   summary(restriction: Restriction): Promise<AccessSummary>;
+  /** Agreements that let the asker do something, whatever a request would have to declare; by id. */
+  usableAgreements(): Promise<readonly Agreement[]>;
   /** The view of a decision, not counted and not checked again: for what describes the data and shows none. */
   describe(dataset: Dataset): Promise<AccessView | null>;
 }
@@ -218,6 +220,22 @@ export function createRequestAccess(
           if (decision.kind === 'allowed') return { actions, decision };
         }
       return { actions, decision: null };
+    },
+
+    async usableAgreements() {
+      const at = now();
+      return (await agreements()).filter((agreement) =>
+        (versionAt(agreement, at)?.terms.grants ?? []).some(
+          ({ dataset }) =>
+            allowedActions({
+              caller,
+              restriction: { datasetId: dataset, provider: null, isDiscoverable: false },
+              agreements: [agreement],
+              needsCaseReference,
+              now: at,
+            }).length > 0,
+        ),
+      );
     },
 
     async describe(dataset) {

@@ -8,7 +8,8 @@ import type { ExecutionRequest, ExecutionResult } from '@graphql-tools/utils';
 import DataLoader from 'dataloader';
 import type { GraphQLError } from 'graphql';
 import { ANONYMOUS, createRequestAccess } from './access.ts';
-import type { AccessRules, AgreementBook, Asker, RequestAccess } from './access.ts';
+import type { AccessRules, Asker, RequestAccess } from './access.ts';
+import type { AgreementStorage } from './storage/agreement-storage.ts';
 
 /** A source whose adapter runs in this process. */
 export interface LocalSource {
@@ -55,7 +56,9 @@ export interface HubServices {
   /** What hub.yaml says of restricted data, at this moment. */
   accessRules(): AccessRules;
   /** Null: this hub keeps no agreements. */
-  readonly agreements: AgreementBook | null;
+  readonly agreements: AgreementStorage | null;
+  /** Bytes nobody can foresee. */
+  randomBytes(size: number): Uint8Array;
   /** False sends every question through delegation; for tests that compare both ways. */
   readonly fastLane: boolean;
 }

@@ -12,7 +12,7 @@ import type { GraphQLParams, Plugin, YogaServerInstance } from 'graphql-yoga';
 import { createHubContext } from './context.ts';
 import { createCursorSeal, CURSOR_KEY_BYTES } from './cursor-seal.ts';
 import { readAccessRules } from './access.ts';
-import type { AgreementBook, Asker } from './access.ts';
+import type { Asker } from './access.ts';
 import type { HubContext, HubServices, HubSource, SourceSet } from './context.ts';
 import { createErrorBoundary } from './error-boundary.ts';
 import { openExport } from './exports.ts';
@@ -23,7 +23,9 @@ import type { PublicSchema } from './public-schema.ts';
 import { checkBrackets, checkNulls, checkShape, checkVariables, costOf } from './query-limits.ts';
 import type { QueryLimits } from './query-limits.ts';
 import { createSourceSchema } from './source-schema.ts';
+import { createSharingSubschema } from './sharing-schema.ts';
 import { createHubSource } from './sources.ts';
+import type { AgreementStorage } from './storage/agreement-storage.ts';
 
 export interface GatewayOptions {
   readonly config: HubConfig;
@@ -41,7 +43,7 @@ export interface GatewayOptions {
   /** `CURSOR_KEY_BYTES` bytes that cursors are sealed with. Default: made up, so that cursors end with the gateway. */
   readonly cursorKey?: Uint8Array;
   /** Where agreements are kept. Default: nowhere, so that only open data is served. */
-  readonly agreements?: AgreementBook | undefined;
+  readonly agreements?: AgreementStorage | undefined;
   readonly onCapabilityLost: (source: string, datasetId: string, op: string) => void;
 }
 
@@ -104,12 +106,13 @@ export function createGateway(options: GatewayOptions): Gateway {
     monotonicMs: () => environment.monotonicMs(),
     accessRules: () => rules,
     agreements: options.agreements ?? null,
+    randomBytes: (size) => environment.randomBytes(size),
     fastLane: options.fastLane ?? true,
   };
   const { schema, execute }: PublicSchema = isHub
     ? createPublicSchema({
         fastLane: services.fastLane,
-        ...(options.extensions === undefined ? {} : { extensions: options.extensions }),
+        extensions: [createSharingSubschema(), ...(options.extensions ?? [])],
       })
     : { schema: createSourceSchema(), execute: executeOrdinarily };
 

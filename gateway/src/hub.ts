@@ -5,12 +5,13 @@ import { isHubError } from '@civex/errors';
 import { createLogger, createMetrics } from '@civex/telemetry';
 import type { ExecutionResult } from 'graphql';
 import { createTokenService } from '@civex/token-service';
+import type { TokenService } from '@civex/token-service';
+import type { AgreementStorage } from './storage/agreement-storage.ts';
 import { createGateway } from './create-gateway.ts';
 import type { Gateway } from './create-gateway.ts';
 import { readCursorKey } from './data-folder.ts';
 import { createGatekeeper } from './gatekeeper.ts';
 import { openHubStore } from './storage/hub-store.ts';
-import type { HubStore } from './storage/hub-store.ts';
 import { listCapabilities } from './list-capabilities.ts';
 import type { SourceCapabilities } from './list-capabilities.ts';
 import { REMOTE_BATCH } from './public-schema.ts';
@@ -31,8 +32,17 @@ export interface HubSourceState {
   readonly lostCapabilities: ReportedHealth['lostCapabilities'];
 }
 
+/** What a hub that knows its callers keeps. */
+export interface HubSharing {
+  readonly agreements: AgreementStorage;
+  /** Null: this hub issues no tokens itself. */
+  readonly tokenService: TokenService | null;
+}
+
 export interface RunningHub {
   readonly url: string;
+  /** Null: a hub of open data alone. */
+  readonly sharing: HubSharing | null;
   /** Asks every source for its health, all at once. */
   sources(): Promise<readonly HubSourceState[]>;
   /** How each source decides each operator, probed. Sources served by other processes are asked there. */
@@ -63,7 +73,7 @@ async function start(
 ): Promise<{
   readonly gateway: Gateway;
   readonly url: string;
-  readonly store: HubStore | null;
+  readonly sharing: HubSharing | null;
   readonly close: () => Promise<void>;
 }> {
   const logger = createLogger({ write: log, level: 'info', now: () => environment.now() });
@@ -138,7 +148,7 @@ async function start(
   return {
     gateway,
     url: server.url,
-    store,
+    sharing: store === null ? null : { agreements: store.agreements, tokenService: server.gate.tokenService },
     async close() {
       await server.close();
       await gateway.close();
@@ -149,9 +159,10 @@ async function start(
 
 /** Starts the hub of a configuration. @throws the socket's error when the address cannot be taken. */
 export async function startHub(options: StartHubOptions): Promise<RunningHub> {
-  const { gateway, url, close } = await start(options, 'hub');
+  const { gateway, url, sharing, close } = await start(options, 'hub');
   return {
     url,
+    sharing,
     close,
     async sources() {
       const context = gateway.createContext();

@@ -65,6 +65,7 @@ export interface ServerOptions {
 
 export interface RunningServer {
   readonly url: string;
+  readonly gate: Gatekeeper;
   /** Not ready at once, then waits for requests under way, at most `drainSeconds`. */
   close(): Promise<void>;
 }
@@ -398,6 +399,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
 
   return {
     url,
+    gate,
     async close() {
       stopping = true;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));

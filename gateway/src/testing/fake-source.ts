@@ -201,6 +201,7 @@ export function createFakeServices(
       caseReferencePurposes: new Set(),
     }),
     agreements: null,
+    randomBytes: (size) => new Uint8Array(size),
     fastLane,
   };
 }

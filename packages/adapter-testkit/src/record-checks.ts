@@ -1,6 +1,6 @@
 import { wholeScan } from '@civex/adapter-contract';
 import assert from 'node:assert/strict';
-import type { HubRecord } from '@civex/model';
+import type { HubRecord, RecordValue } from '@civex/model';
 import type { RecordFilter, SortKey } from '@civex/query';
 import { createRecordComparator } from '@civex/query';
 import type { ContractCheck, ContractHarness, TruthValues } from './contract-check.ts';
@@ -239,8 +239,11 @@ export const recordChecks: readonly ContractCheck[] = [
           table.queryables.some(({ name }) => name === recordIds.property),
           'the column is no queryable',
         );
-        for (const { id, values } of await readScan(table, null, harness))
-          assert.equal(id, String(values[recordIds.property]));
+        for (const { id, values } of await readScan(table, null, harness)) {
+          const value: RecordValue = values[recordIds.property] ?? null;
+          assert.ok(typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint');
+          assert.equal(id, String(value));
+        }
       }
     },
   },

@@ -10,6 +10,8 @@ export interface Caller {
   readonly subject: string;
   readonly clientId: string;
   readonly organisation: string | null;
+  /** What its organisation lets it do: `use` agreements, `manage` them. */
+  readonly roles: ReadonlySet<string>;
   readonly scopes: ReadonlySet<string>;
   /** Who really asks, when the token was exchanged (RFC 8693). */
   readonly actor: { readonly organisation: string | null } | null;

@@ -1,0 +1,166 @@
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { defaultHubConfig } from '@civex/config';
+import { adapterOptionSchemas, startHub } from '@civex/gateway';
+import type { RunningHub } from '@civex/gateway';
+import { SANDBOX_API_KEYS } from '@civex/sandbox';
+import type { Sandbox } from '@civex/sandbox';
+import { request } from 'undici';
+import {
+  createClientCredentials,
+  createDpopProof,
+  requestToken,
+} from '../../../packages/cli/src/client-credentials.ts';
+import type { ClientCredentials } from '../../../packages/cli/src/client-credentials.ts';
+import { toSourceInput } from '../../test-support/test-hub.ts';
+import type { GraphQLFault, Loose } from '../../test-support/test-hub.ts';
+
+export const ENERGY = 'leicester:energy-meter-readings-council-buildings';
+export const INCIDENTS = 'mexico-city:victimas-en-carpetas-de-investigacion-detalle';
+
+/** A client of one organisation, with its keys. */
+export interface Partner {
+  readonly id: string;
+  /** One POST to `/graphql` with a token and a proof of its own. */
+  ask(
+    query: string,
+    variables?: object,
+    headers?: Readonly<Record<string, string>>,
+  ): Promise<{
+    status: number;
+    data: Loose;
+    errors: readonly GraphQLFault[] | undefined;
+    text: string;
+    headers: Loose;
+  }>;
+  /** One GET of a path of the hub. */
+  get(path: string, headers?: Readonly<Record<string, string>>): Promise<{ status: number; text: string }>;
+  readonly credentials: ClientCredentials;
+}
+
+export interface SharingHub extends AsyncDisposable {
+  readonly hub: RunningHub;
+  readonly dataFolder: string;
+  readonly log: readonly string[];
+  partner(id: string, organisation: string, roles?: readonly ('use' | 'manage')[]): Promise<Partner>;
+}
+
+export const SCOPES = 'catalog:read records:read records:export agreements:read agreements:write';
+
+const ENV = { LEICESTER_KEY: SANDBOX_API_KEYS.leicester, MEXICO_KEY: SANDBOX_API_KEYS['mexico-city'] };
+
+/** A hub over the sandbox's portals with keys to them, a store and a token service of its own. */
+export async function startSharingHub(
+  sandbox: Sandbox,
+  options: {
+    readonly databaseUrl?: string;
+    readonly restricted?: readonly object[];
+    readonly purposes?: readonly object[];
+  } = {},
+): Promise<SharingHub> {
+  const dataFolder = await mkdtemp(path.join(os.tmpdir(), 'civex-sharing-'));
+  await chmod(dataFolder, 0o755);
+  const sources = sandbox.portals.map((portal) =>
+    toSourceInput(
+      portal,
+      portal.id === 'leicester'
+        ? { apiKeyEnv: 'LEICESTER_KEY', apiKeyPrefix: 'Apikey ' }
+        : portal.id === 'mexico-city'
+          ? { apiKeyEnv: 'MEXICO_KEY', options: { includePrivate: true } }
+          : {},
+    ),
+  );
+  const config = defaultHubConfig(sources, {
+    env: ENV,
+    adapters: adapterOptionSchemas,
+    server: { dataFolder, capabilityProbes: false },
+    organisations: [{ id: 'leicester-city-council' }, { id: 'fgj-cdmx' }, { id: 'emr-region' }, { id: 'uni' }],
+    identity: { tokenService: true },
+    sharing: {
+      restricted: options.restricted ?? [
+        { dataset: ENERGY, provider: 'leicester-city-council', discoverable: true },
+        { dataset: INCIDENTS, provider: 'fgj-cdmx' },
+      ],
+      purposes: options.purposes ?? [],
+    },
+  });
+  const log: string[] = [];
+  const hub = await startHub({
+    config,
+    log: (line) => log.push(line),
+    port: 0,
+    host: '127.0.0.1',
+    ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
+  });
+  return {
+    hub,
+    dataFolder,
+    log,
+    async partner(id, organisation, roles = ['use']) {
+      const service = hub.sharing?.tokenService;
+      if (service == null) throw new Error('the hub issues no tokens');
+      const { credentials, jwks } = await createClientCredentials({
+        tokenEndpoint: `${hub.url}/oauth/token`,
+        clientId: id,
+        resource: `${hub.url}/graphql`,
+      });
+      await service.removeClient(id);
+      await service.addClient({
+        id,
+        organisation,
+        roles: [...roles],
+        scopes: SCOPES.split(' ') as never,
+        authentication: 'private_key_jwt',
+        jwks: jwks as never,
+      });
+      let token: string | undefined;
+      const headersFor = async (method: string, url: string): Promise<Record<string, string>> => {
+        token ??= (await requestToken(credentials, { scope: SCOPES })).accessToken;
+        return {
+          authorization: `DPoP ${token}`,
+          dpop: await createDpopProof(credentials, { method, url, accessToken: token }),
+        };
+      };
+      return {
+        id,
+        credentials,
+        async ask(query, variables = {}, headers = {}) {
+          const url = `${hub.url}/graphql`;
+          const answer = await request(url, {
+            method: 'POST',
+            headers: { 'content-type': 'application/json', ...(await headersFor('POST', url)), ...headers },
+            body: JSON.stringify({ query, variables }),
+          });
+          const text = await answer.body.text();
+          return { status: answer.statusCode, text, headers: answer.headers, ...(JSON.parse(text) as Loose) };
+        },
+        async get(target, headers = {}) {
+          const url = `${hub.url}${target}`;
+          const answer = await request(url, { headers: { ...(await headersFor('GET', url)), ...headers } });
+          return { status: answer.statusCode, text: await answer.body.text() };
+        },
+      };
+    },
+    async [Symbol.asyncDispose]() {
+      await hub.close();
+      await rm(dataFolder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Agrees on terms: proposed by one, approved by the other. @returns the agreement's id. */
+export async function agree(provider: Partner, consumer: Partner, input: object): Promise<string> {
+  const proposed = await provider.ask(
+    'mutation ($input: AgreementInput!) { proposeAgreement(input: $input) { id version state pendingVersion } }',
+    { input },
+  );
+  if (proposed.errors !== undefined) throw new Error(proposed.text);
+  const { id } = proposed.data.proposeAgreement;
+  const approved = await consumer.ask(
+    'mutation ($id: ID!) { approveAgreement(id: $id, version: 1) { state version } }',
+    { id },
+  );
+  if (approved.errors !== undefined) throw new Error(approved.text);
+  return id;
+}
