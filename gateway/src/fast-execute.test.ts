@@ -1,5 +1,6 @@
 import process from 'node:process';
 import { HubError } from '@civex/errors';
+import { makeExecutableSchema } from '@graphql-tools/schema';
 import { expect, onTestFinished, test } from 'vitest';
 import { createFakeSource } from './testing/fake-source.ts';
 import { createTestGateway } from './testing/test-hub.ts';
@@ -42,4 +43,24 @@ test('thousands of wrong values in variables are refused with fifty errors at mo
   const result = await gateway.execute({ query: 'query($i:[ID!]!){datasetsById(ids:$i){id}}', variables: { i } }, {});
   expect(result.data).toBeUndefined();
   expect(result.errors?.length).toBeLessThanOrEqual(50);
+});
+
+test('a root field of another subschema of which only the type is asked is answered by that subschema', async () => {
+  const { gateway } = createTestGateway({
+    extensions: [
+      {
+        schema: makeExecutableSchema({
+          typeDefs: 'type Query { weather: Weather! } type Weather { degrees: Int }',
+          resolvers: { Query: { weather: () => ({ degrees: 7 }) } },
+        }),
+      },
+    ],
+  });
+  onTestFinished(() => gateway.close());
+  for (const [query, data] of [
+    ['{weather{__typename}}', { weather: { __typename: 'Weather' } }],
+    ['{weather{...F}} fragment F on Weather{__typename}', { weather: { __typename: 'Weather' } }],
+    ['{weather{degrees}}', { weather: { degrees: 7 } }],
+  ] as const)
+    expect(JSON.parse(JSON.stringify(await gateway.execute({ query }, {})))).toEqual({ data });
 });

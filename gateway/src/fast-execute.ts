@@ -182,7 +182,10 @@ class Compiler {
       this.refused = true;
       return null;
     }
-    if (this.#foreign.get(type.name)?.has(name) === true) {
+    // The root has no properties: a field of it that the hub does not resolve belongs to another subschema.
+    const isForeignRoot =
+      type === this.#schema.getQueryType() && name !== '__typename' && this.#own[type.name]?.[name] === undefined;
+    if (isForeignRoot || this.#foreign.get(type.name)?.has(name) === true) {
       this.refused = true;
       return null;
     }

@@ -629,7 +629,16 @@ describe.skipIf(!hasCorpora)(titled('the corpora of injections'), () => {
       const wrong: string[] = [];
       const widened: string[] = [];
       let pushed = 0;
-      const question = { adapter, dataset, cql: null, view: OPEN_VIEW, properties: null, sortBy: [], first: 100, after: null };
+      const question = {
+        adapter,
+        dataset,
+        cql: null,
+        view: OPEN_VIEW,
+        properties: null,
+        sortBy: [],
+        first: 100,
+        after: null,
+      };
       for (const text of texts) {
         const { records, plan } = await door.query(
           { ...question, filter: { property: 'name', eq: text } },

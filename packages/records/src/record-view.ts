@@ -104,11 +104,15 @@ export function createRecordView(facet: RecordsFacet, dataset: Dataset, view: Ac
   const masks = new Map<string, ColumnMask>();
   for (const [property, mask] of view.masks) {
     const column = columns.find(({ name }) => name === property);
-    if (column === undefined) continue;
+    // It may have come back under another name, and would be shown as it is.
+    if (column === undefined) throw unfit(view, dataset, 'a column it masks is not there');
     const columnMask = createColumnMask(mask, column, view.key);
     if (columnMask === null) throw unfit(view, dataset, `a column of type ${column.type} is masked by ${mask.method}`);
     masks.set(property, columnMask);
   }
+  const names = new Set(columns.map(({ name }) => name));
+  if (view.properties === null && [...view.hidden].some((name) => !names.has(name)))
+    throw unfit(view, dataset, 'a column it hides is not there');
   const isThere = (name: string): boolean =>
     !view.hidden.has(name) && (view.properties === null || view.properties.has(name));
   const queryables = columns

@@ -89,7 +89,18 @@ async function readStream(
   const { filter, sort } = question;
   const { dataset } = table;
   const { batches } = await door.stream(
-    { adapter, dataset, filter, cql: null, view: OPEN_VIEW, properties: null, sortBy: sort, geometry: false, ids, after },
+    {
+      adapter,
+      dataset,
+      filter,
+      cql: null,
+      view: OPEN_VIEW,
+      properties: null,
+      sortBy: sort,
+      geometry: false,
+      ids,
+      after,
+    },
     createCall(),
   );
   const records = [];
