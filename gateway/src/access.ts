@@ -86,6 +86,8 @@ export interface RequestAccess extends Asker {
   disclose(dataset: Dataset): Dataset | null | Promise<Dataset | null>;
   /** Whether the asker may know of a dataset by its id alone; open ones are known. */
   mayKnow(datasetId: string): Promise<boolean>;
+  /** The same, of one that its portal alone may restrict: where that cannot be told, it may not be named. */
+  mayName(source: string, datasetId: string): Promise<boolean>;
   decide(restriction: Restriction, action: Action, declared?: Declared | 'unasked'): Promise<Decision>;
   /**
    * What the asker sees of the records.
@@ -174,6 +176,11 @@ export function createRequestAccess(
     mayKnow(datasetId) {
       const restriction = rules.restrictions.get(datasetId);
       return restriction === undefined ? Promise.resolve(true) : knows(restriction);
+    },
+
+    mayName(source, datasetId) {
+      const isConfigured = rules.restrictions.has(datasetId);
+      return !isConfigured && rules.keyedSources.has(source) ? Promise.resolve(false) : this.mayKnow(datasetId);
     },
 
     decide,

@@ -112,7 +112,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { schema, execute }: PublicSchema = isHub
     ? createPublicSchema({
         fastLane: services.fastLane,
-        extensions: [createSharingSubschema(), ...(options.extensions ?? [])],
+        extensions: [createSharingSubschema((): GraphQLSchema => schema, queryLimits), ...(options.extensions ?? [])],
       })
     : { schema: createSourceSchema(), execute: executeOrdinarily };
 

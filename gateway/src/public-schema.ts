@@ -20,6 +20,7 @@ import { PARTIAL_EXTENSION } from './partial-errors.ts';
 import { readRemoteSlice } from './remote-source.ts';
 import { readHealth } from './source-health.ts';
 import { scalarResolvers } from './scalars.ts';
+import { settleSelections } from './settle-selections.ts';
 import type { SliceArgs } from './source-slice.ts';
 import { createSourceSchema, HUB_SDL, loadDatasetNode, SHARED_SDL } from './source-schema.ts';
 
@@ -182,7 +183,8 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
       datasetCount: {
         selectionSet: '{ id }',
         resolve: async (ref: CatalogRef, _: unknown, context: HubContext) =>
-          (await sourceOf(ref, context).health(context)).datasetCount,
+          // The portal counts what must not be noticed, too.
+          context.access.mayConceal(ref.id) ? null : (await sourceOf(ref, context).health(context)).datasetCount,
       },
       health: {
         selectionSet: '{ id }',
@@ -217,9 +219,11 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
     [MapperKind.OBJECT_FIELD]: (field, name, typeName) =>
       withResolver(field, own[typeName]?.[name] ?? PLAIN[typeName]?.[name]),
   });
-  if (!fastLane) return { schema, execute };
+  const executeStitched = (args: ExecutionArgs): ReturnType<typeof execute> =>
+    execute({ ...args, document: settleSelections(args.document, args.variableValues ?? {}, args.operationName) });
+  if (!fastLane) return { schema, execute: executeStitched };
   const executeFast = createFastExecute(schema, own, foreignFields);
-  return { schema, execute: (args) => executeFast(args, execute) };
+  return { schema, execute: (args) => executeFast(args, executeStitched) };
 }
 
 /** Places of datasets in lists: values or methods of the hub's own objects. */

@@ -30,9 +30,13 @@ import type {
 import type { SubschemaConfig } from '@graphql-tools/delegate';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { Kind, parse, print } from 'graphql';
+import type { GraphQLSchema } from 'graphql';
 import { restrictionOf } from './access.ts';
 import { createCall, datasetLoader } from './context.ts';
 import type { HubContext, LocalSource } from './context.ts';
+import { explainAccess } from './explain-access.ts';
+import type { AccessExplanation } from './explain-access.ts';
+import type { QueryLimits } from './query-limits.ts';
 import { decodePageCursor, digestQuestion, encodePageCursor } from './page-cursor.ts';
 import { scalarResolvers } from './scalars.ts';
 import { SHARED_SDL } from './source-schema.ts';
@@ -412,12 +416,18 @@ const resolvers = {
 };
 
 /** The part of the public schema that is about agreements: a subschema beside the sources, merged on `Dataset.id`. */
-export function createSharingSubschema(): SubschemaConfig {
+export function createSharingSubschema(publicSchema: () => GraphQLSchema, limits: QueryLimits): SubschemaConfig {
+  const explain = (
+    _: unknown,
+    asked: { query: string; variables?: Readonly<Record<string, unknown>> | null },
+    context: HubContext,
+  ): Promise<AccessExplanation> => explainAccess(asked, publicSchema(), limits, context);
   return {
     schema: makeExecutableSchema({
       typeDefs: [COMMON_SDL, SHARING_SDL],
       resolvers: {
         ...resolvers,
+        Query: { ...resolvers.Query, explainAccess: explain },
         ...Object.fromEntries(Object.entries(scalarResolvers).filter(([name]) => COMMON_SCALARS.includes(name))),
       },
     }),

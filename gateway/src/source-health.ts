@@ -13,7 +13,12 @@ export interface ReportedHealth extends Omit<SourceHealth, 'datasetCount'> {
 }
 
 /** What a source says of itself, and what the hub found out about it: one that was caught is not simply up. */
-export async function readHealth(source: HubSource, context: HubContext): Promise<ReportedHealth> {
+export async function readHealth(
+  source: HubSource,
+  context: HubContext,
+  /** Whether a dataset may be named. Default: when the caller may know of it. An operator may know of all. */
+  mayName: (datasetId: string) => boolean | Promise<boolean> = (id) => context.access.mayName(source.info.source, id),
+): Promise<ReportedHealth> {
   const health = await source.health(context);
   const lostCapabilities = context.services.door
     .lost(source.info.source)
@@ -22,7 +27,10 @@ export async function readHealth(source: HubSource, context: HubContext): Promis
       capability,
       since: toTimestamp(sinceEpochMs),
     }));
-  const known = [...(health.lostCapabilities ?? []), ...lostCapabilities];
+  const found = [...(health.lostCapabilities ?? []), ...lostCapabilities];
+  // What is said of a dataset that must not be noticed would make it noticed.
+  const mayTell = await Promise.all(found.map(({ dataset }) => mayName(dataset)));
+  const known = found.filter((_, index) => mayTell[index]);
   return {
     ...health,
     state: health.state === 'UP' && known.length > 0 ? 'DEGRADED' : health.state,

@@ -149,6 +149,41 @@ test('the purpose has to be declared, and agreed on', async () => {
   expect(other.errors?.[0]?.extensions.code).toBe('ACCESS_DENIED');
 });
 
+const EXPLAIN =
+  'query ($query: String!) { explainAccess(query: $query) { decision fields { path outcome reason agreement } rowRules unlock { dataset missing properties provider } } }';
+
+test('a question is explained field by field, and no portal is asked', async () => {
+  for (const portal of sandbox.portals) portal.clearRequests();
+  const query = `{ dataset(id: "${ENERGY}") { title records(properties: ["kwh", "occupier", "postcode"]) { nodes { values } } } }`;
+  const { data, errors } = await region.ask(EXPLAIN, { query }, PURPOSE);
+  expect(errors).toBeUndefined();
+  expect(data.explainAccess).toMatchObject({ decision: 'ALLOW_PARTLY', rowRules: [expect.stringContaining('fuel')] });
+  const outcomes = Object.fromEntries(
+    data.explainAccess.fields.map(({ path, outcome }: { path: string; outcome: string }) => [path, outcome]),
+  );
+  expect(outcomes).toEqual({
+    'dataset.title': 'ALLOWED',
+    'dataset.records': 'ROW_FILTERED',
+    'dataset.records.values.kwh': 'ALLOWED',
+    'dataset.records.values.occupier': 'DENIED',
+    'dataset.records.values.postcode': 'MASKED',
+  });
+  expect(data.explainAccess.unlock).toEqual([
+    { dataset: ENERGY, missing: [], properties: ['occupier'], provider: 'leicester-city-council' },
+  ]);
+  const stranger = await university.ask(EXPLAIN, { query }, PURPOSE);
+  expect(stranger.data.explainAccess).toMatchObject({ unlock: [{ missing: ['QUERY'], provider: 'leicester-city-council' }] }); // prettier-ignore
+  expect(sandbox.portals.flatMap(({ requests }) => requests)).toEqual([]);
+});
+
+test('of what may not be known of it is said the same as of what does not exist', async () => {
+  const explain = async (id: string): Promise<string> => {
+    const { text } = await region.ask(EXPLAIN, { query: `{ dataset(id: "${id}") { title records { totalCount } } }` });
+    return text.replaceAll(id, 'ID');
+  };
+  expect(await explain(INCIDENTS)).toBe(await explain('mexico-city:no-such-dataset'));
+});
+
 test('what is suspended or ended holds on the next request', async () => {
   const { data } = await region.ask('{ viewer { organisation agreements { id } } }');
   const id = data.viewer.agreements[0].id;

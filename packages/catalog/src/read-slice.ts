@@ -96,7 +96,7 @@ async function readAll(
   adapter: SourceAdapter,
   search: string | null,
   limits: SliceLimits,
-  { disclose }: Visibility,
+  visibility: Visibility,
   call: Call,
 ): Promise<readonly Dataset[]> {
   const all: Dataset[] = [];
@@ -108,7 +108,7 @@ async function readAll(
           source: adapter.info.source,
         });
       seen.add(dataset.localId);
-      const disclosed = await disclose(dataset);
+      const disclosed = await visibility.disclose(dataset);
       if (disclosed !== null) all.push(disclosed);
     }
     if (seen.size > limits.maxScanned || (page.total ?? 0) > limits.maxScanned)

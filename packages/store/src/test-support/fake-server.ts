@@ -75,7 +75,7 @@ export async function startFakeServer(
     let input = Buffer.alloc(0);
     let isStarted = false;
     socket.on('data', (chunk) => {
-      input = Buffer.concat([input, chunk]);
+      input = Buffer.concat([input, Buffer.from(chunk)]);
       for (;;) {
         const offset = isStarted ? 1 : 0;
         if (input.length < offset + 4) return;

@@ -77,7 +77,7 @@ function databasesOf(store: Store<unknown>, stop: () => Promise<void>): TestServ
 
 async function startEmbedded(): Promise<TestServer> {
   const store = await open<unknown>(newFolder(), {});
-  return databasesOf(store, store.close);
+  return databasesOf(store, () => store.close());
 }
 
 async function startDebian(): Promise<TestServer> {
