@@ -336,6 +336,15 @@ describe('the cost', () => {
   });
 });
 
+test.each(['{}', '{a{}}', '{a{b ...on A{}}}', '{...F} fragment F on Query{a{}}'])(
+  '%s selects nothing somewhere and is refused',
+  (query) => {
+    expect(() => checkShape(parse(query), DEFAULTS)).toThrow(
+      expect.objectContaining({ code: 'INPUT_INVALID' }) as Error,
+    );
+  },
+);
+
 describe('variables', () => {
   const nested = (levels: number): unknown => JSON.parse('{"a":['.repeat(levels / 2) + ']}'.repeat(levels / 2));
 

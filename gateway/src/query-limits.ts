@@ -84,7 +84,7 @@ export function checkBrackets(text: string): void {
  * so fragments that spread fragments cannot multiply the work. Counts before `@skip`: what is skipped was paid for.
  * Introspection (`__schema`, `__type`) has its own, deeper bound.
  *
- * @throws HubError `INPUT_TOO_COSTLY`
+ * @throws HubError `INPUT_TOO_COSTLY`; `INPUT_INVALID` for a selection of nothing.
  */
 export function checkShape(document: DocumentNode, limits: QueryLimits): void {
   const { queryDepth, questions = 1 } = limits;
@@ -124,6 +124,8 @@ export function checkShape(document: DocumentNode, limits: QueryLimits): void {
   };
 
   const measureSet = (set: SelectionSetNode, introspecting: boolean): Measure => {
+    // The grammar of GraphQL asks for one, the parser does not.
+    if (set.selections.length === 0) throw new HubError('INPUT_INVALID', 'A selection names at least one field.');
     const total: Measure = { depth: 0, fields: 0, aliases: 0, directives: 0 };
     for (const selection of set.selections) {
       let part: Measure;

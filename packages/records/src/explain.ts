@@ -20,6 +20,8 @@ type Reason =
   | 'NO_ORDER'
   | 'SORT_INEXACT'
   | 'TIES'
+  /** The hub has to tell the rows of an agreement apart first. */
+  | 'ROW_RULE'
   /** The hub has to decide a part of the filter first. */
   | 'FILTER'
   | 'BEYOND_WINDOW'
@@ -62,7 +64,10 @@ export function reportPlan(
   const { strategy, notPushed, split } = made;
   return {
     strategy,
-    notPushed,
+    notPushed:
+      rule.residual === null
+        ? notPushed
+        : [...notPushed, { part: rule.residual, reason: 'ROW_RULE', text: 'The hub tells the rows of the agreement apart, so it does what follows, too.' }], // prettier-ignore
     pushed: conjoin(rule.pushed, split.pushed),
     residual: conjoin(rule.residual, split.residual),
     ...(view.isOpen
