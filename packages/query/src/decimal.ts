@@ -112,8 +112,8 @@ export function toDecimalKey(value: unknown): string | null {
 }
 
 /**
- * The multiple of a step that is nearest to a number, the even one of two equally near. As a JSON number where that says
- * it exactly; else a whole number as a bigint where the column holds whole numbers, and as its digits where it does not.
+ * The multiple of a step that is nearest to a number, the even one of two equally near. In a column of
+ * whole numbers beyond 2^53 as a bigint; in others as a JSON number where that says it exactly, else as its digits.
  * Null for what is no number, or too long to be reckoned with.
  *
  * @param step above 0.
@@ -129,8 +129,9 @@ export function roundToStep(value: unknown, step: number, type: 'INTEGER' | 'NUM
   const dividend = decimal.coefficient * powerOfTen(scale - decimal.scale);
   const divisor = size.coefficient * powerOfTen(scale - size.scale);
   const rounded = { coefficient: divideHalfEven(dividend, divisor) * size.coefficient, scale: size.scale };
-  const number = toJsonNumber(rounded);
-  return typeof number === 'string' && type === 'INTEGER' && /^-?\d+$/.test(number) ? BigInt(number) : number;
+  const text = toDecimalText(rounded);
+  if (type === 'NUMBER' || text.includes('.')) return toJsonNumber(rounded);
+  return Number.isSafeInteger(Number(text)) ? Number(text) : BigInt(text);
 }
 
 /** The quotient rounded once, half to even, to `digits` significant digits. The divisor is a positive whole number. */
