@@ -2,7 +2,7 @@ import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { Readable, type Writable } from 'node:stream';
+import { Readable, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGunzip, createGzip } from 'node:zlib';
 import type { Environment, Timer } from '@civex/environment';
@@ -175,8 +175,11 @@ export async function backupStore(
       try {
         const file = await open(draft, 'wx', 0o600);
         try {
-          // The stream neither closes the file nor has its errors to itself: it is synced below.
-          await run(file.createWriteStream({ autoClose: false }));
+          // It is synced and closed below, so the stream must end without closing it.
+          const sink = new Writable({
+            write: (chunk: Buffer, _encoding, done) => void file.appendFile(chunk).then(() => done(), done),
+          });
+          await run(sink);
           await file.sync();
         } finally {
           await file.close();
@@ -370,6 +373,8 @@ async function load(
 export async function restoreStore(store: object, source: string | Readable): Promise<BackupSummary['rows']> {
   const { connections, migrations } = innerOf(store);
   const stream = typeof source === 'string' ? createReadStream(source) : source;
+  // It may fail before anybody reads it; whoever does hears of it then.
+  stream.on('error', () => undefined);
   const client = await connections.connect(STEP_MS + 2000);
   try {
     await client.query('begin');

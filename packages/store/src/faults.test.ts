@@ -107,10 +107,9 @@ describe('a server that is not ours', () => {
     const fake = await startFakeServer((statement) =>
       statement === 'show server_version_num' ? { text: ['140022'] } : 'hang',
     );
-    await expect(open('/unused', FIRST, { databaseUrl: fake.databaseUrl })).rejects.toMatchObject({
-      code: 'CONFIG_INVALID',
-      message: 'The database server is PostgreSQL 14; 15 or newer is needed.',
-    });
+    const error = await thrownBy(open('/unused', FIRST, { databaseUrl: fake.databaseUrl }));
+    expect(error).toMatchObject({ code: 'CONFIG_INVALID' });
+    expect(String(error)).toContain('PostgreSQL 14; 15 or newer');
     await fake.stop();
     expect(() => checkServerVersion(Number.NaN)).toThrow('15 or newer');
     expect(() => checkServerVersion(150_000)).not.toThrow();
