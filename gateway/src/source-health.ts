@@ -29,7 +29,7 @@ export async function readHealth(
     }));
   const found = [...(health.lostCapabilities ?? []), ...lostCapabilities];
   // What is said of a dataset that must not be noticed would make it noticed.
-  const mayTell = await Promise.all(found.map(({ dataset }) => mayName(dataset)));
+  const mayTell = await Promise.all(found.map(async ({ dataset }) => mayName(dataset)));
   const known = found.filter((_, index) => mayTell[index]);
   return {
     ...health,

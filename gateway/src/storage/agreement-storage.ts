@@ -80,6 +80,8 @@ export interface AgreementStorage extends AgreementBook {
 type Rows = Kysely<AgreementTables>;
 
 async function read(db: Rows, column: 'id' | 'consumer' | 'party', value: string): Promise<readonly Agreement[]> {
+  // Head, versions and events of one moment, whatever others keep between the three questions.
+  await sql`set transaction isolation level repeatable read, read only`.execute(db);
   const heads = await db
     .selectFrom('agreement')
     .selectAll()

@@ -37,7 +37,7 @@ function disguise(value: RecordValue, { method, parameter }: Mask, noise: number
   if (value === null) return method === 'NULL' ? noise : null;
   if (method === 'NULL') return noise % 2 === 0 ? null : value;
   if (method === 'PREFIX' && typeof value === 'string') {
-    const start = [...value].slice(0, parameter ?? 0);
+    const start = Array.from(value).slice(0, parameter ?? 0);
     return start.length < (parameter ?? 0) ? value : `${start.join('')}${noise}`;
   }
   if (method === 'YEAR' && typeof value === 'string') return `${value.slice(0, 4)}-0${1 + (noise % 9)}-11`;

@@ -50,7 +50,7 @@ function maskHere(value: RecordValue, { method, parameter }: Mask, type: Queryab
       return method === 'YEAR' ? match[1]! : `${match[1]}-${match[2] ?? '01'}`;
     }
     case 'PREFIX':
-      return text === null ? null : [...text].slice(0, parameter!).join('');
+      return text === null ? null : Array.from(text).slice(0, parameter!).join('');
     case 'ROUND': {
       if (typeof value !== 'number' && typeof value !== 'bigint') return null;
       const [number, step] = [BigInt(value), BigInt(parameter!)];
@@ -69,8 +69,8 @@ function maskHere(value: RecordValue, { method, parameter }: Mask, type: Queryab
       const [y, x] = cellToLatLng(cellToParent(latLngToCell(lat, lon, 15), parameter === 100_000 ? 3 : 8));
       return { type: 'Point', coordinates: [Math.round(x * 1e6) / 1e6, Math.round(y * 1e6) / 1e6] };
     }
-    default:
-      throw new Error(`no reference for ${method}`);
+    case 'HIDE':
+      throw new Error('hidden columns are not masked');
   }
 }
 
@@ -78,7 +78,7 @@ function canonical(value: RecordValue, type: QueryableType): string | null {
   if (type === 'STRING') return typeof value === 'string' ? `s${value}` : null;
   if (type === 'BOOLEAN') return typeof value === 'boolean' ? `b${String(value)}` : null;
   if (type === 'DATE') {
-    const match = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/.exec(String(value));
+    const match = /^(\d{4})(?:-(\d{2})(?:-(\d{2}))?)?$/.exec(typeof value === 'string' ? value : '');
     return match === null ? null : `d${match[1]}-${match[2] ?? '01'}-${match[3] ?? '01'}`;
   }
   return null;

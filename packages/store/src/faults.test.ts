@@ -105,7 +105,7 @@ describe('a server that misbehaves', () => {
 describe('a server that is not ours', () => {
   test('before 15 is refused with its version', async () => {
     const fake = await startFakeServer((statement) =>
-      statement === 'show server_version_num' ? { text: ['140022'] } : 'hang',
+      statement === 'show server_version_num' ? { text: ['140022'], names: ['server_version_num'] } : 'hang',
     );
     const error = await thrownBy(open('/unused', FIRST, { databaseUrl: fake.databaseUrl }));
     expect(error).toMatchObject({ code: 'CONFIG_INVALID' });

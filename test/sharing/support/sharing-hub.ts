@@ -1,4 +1,4 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { defaultHubConfig } from '@civex/config';
@@ -37,6 +37,8 @@ export interface Partner {
   /** One GET of a path of the hub. */
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<{ status: number; text: string }>;
   readonly credentials: ClientCredentials;
+  /** The same client and token, asking another process of the same hub. */
+  at(url: string): Partner;
 }
 
 export interface SharingHub extends AsyncDisposable {
@@ -44,6 +46,8 @@ export interface SharingHub extends AsyncDisposable {
   readonly dataFolder: string;
   readonly log: readonly string[];
   partner(id: string, organisation: string, roles?: readonly ('use' | 'manage')[]): Promise<Partner>;
+  /** Of the embedded server, for a second hub. */
+  databaseUrl(): Promise<string>;
 }
 
 export const SCOPES = 'catalog:read records:read records:export agreements:read agreements:write';
@@ -55,6 +59,8 @@ export async function startSharingHub(
   sandbox: Sandbox,
   options: {
     readonly databaseUrl?: string;
+    /** Default: the hub's own address. */
+    readonly resource?: string;
     readonly restricted?: readonly object[];
     readonly purposes?: readonly object[];
   } = {},
@@ -76,7 +82,7 @@ export async function startSharingHub(
     adapters: adapterOptionSchemas,
     server: { dataFolder, capabilityProbes: false },
     organisations: [{ id: 'leicester-city-council' }, { id: 'fgj-cdmx' }, { id: 'emr-region' }, { id: 'uni' }],
-    identity: { tokenService: true },
+    identity: { tokenService: true, ...(options.resource === undefined ? {} : { resource: options.resource }) },
     sharing: {
       restricted: options.restricted ?? [
         { dataset: ENERGY, provider: 'leicester-city-council', discoverable: true },
@@ -122,25 +128,35 @@ export async function startSharingHub(
           dpop: await createDpopProof(credentials, { method, url, accessToken: token }),
         };
       };
-      return {
+      const askAt = (base: string): Partner => ({
         id,
         credentials,
+        at: askAt,
         async ask(query, variables = {}, headers = {}) {
-          const url = `${hub.url}/graphql`;
-          const answer = await request(url, {
+          const answer = await request(`${base}/graphql`, {
             method: 'POST',
-            headers: { 'content-type': 'application/json', ...(await headersFor('POST', url)), ...headers },
+            headers: {
+              'content-type': 'application/json',
+              ...(await headersFor('POST', `${hub.url}/graphql`)),
+              ...headers,
+            },
             body: JSON.stringify({ query, variables }),
           });
           const text = await answer.body.text();
           return { status: answer.statusCode, text, headers: answer.headers, ...(JSON.parse(text) as Loose) };
         },
         async get(target, headers = {}) {
-          const url = `${hub.url}${target}`;
-          const answer = await request(url, { headers: { ...(await headersFor('GET', url)), ...headers } });
+          const answer = await request(`${base}${target}`, {
+            headers: { ...(await headersFor('GET', `${hub.url}${target}`)), ...headers },
+          });
           return { status: answer.statusCode, text: await answer.body.text() };
         },
-      };
+      });
+      return askAt(hub.url);
+    },
+    async databaseUrl() {
+      const socketFolder = await readFile(path.join(dataFolder, 'store', 'server.socket'), 'utf8');
+      return `postgres://civex@localhost/postgres?host=${encodeURIComponent(socketFolder.trim())}`;
     },
     async [Symbol.asyncDispose]() {
       await hub.close();

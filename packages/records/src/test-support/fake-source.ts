@@ -159,7 +159,8 @@ export function createFakeSource(
   const random = createRandom(seed);
   const places = new Map(rows.map(({ id }, index) => [id, index]));
   const placeOf = ({ id }: HubRecord): number => places.get(id) ?? 0;
-  const lotOf = ({ id }: HubRecord): number => [...id].reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0);
+  const lotOf = ({ id }: HubRecord): number =>
+    Array.from(id).reduce((sum, letter) => sum + (letter.codePointAt(0) ?? 0), 0);
 
   const decide = (predicate: Predicate, record: HubRecord): boolean | null => {
     const truth = referencePredicate(predicate, record.values);

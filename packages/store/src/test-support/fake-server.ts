@@ -7,7 +7,7 @@ import { newFolder } from './servers.ts';
  * lets it answer, `cut-after` lets it do the work and closes the connection in place of the answer.
  */
 export type FakeAnswer =
-  | { readonly text: readonly string[] }
+  | { readonly text: readonly string[]; readonly names?: readonly string[] }
   | { readonly error: readonly [severity: string, code: string] }
   | 'hang'
   | 'cut'
@@ -35,7 +35,15 @@ function answerOf(answer: Exclude<FakeAnswer, string>): Buffer {
     return Buffer.concat([message('E', Buffer.concat([...fields, Buffer.from([0])])), READY]);
   }
   const columns = answer.text.map((_, index) =>
-    Buffer.concat([text(`c${index}`), int(0, 4), int(0, 2), int(25, 4), int(-1, 2), int(-1, 4), int(0, 2)]),
+    Buffer.concat([
+      text(answer.names?.[index] ?? `c${index}`),
+      int(0, 4),
+      int(0, 2),
+      int(25, 4),
+      int(-1, 2),
+      int(-1, 4),
+      int(0, 2),
+    ]),
   );
   const cells = answer.text.map((value) => Buffer.concat([int(Buffer.byteLength(value), 4), Buffer.from(value)]));
   return Buffer.concat([
