@@ -71,7 +71,7 @@ export interface Asker {
 export const ANONYMOUS: Asker = { caller: null, declared: NOTHING_DECLARED };
 
 /** `DatasetAccess` of the contract, but for what needs the columns. */
-export interface AccessSummary {
+interface AccessSummary {
   readonly actions: readonly Action[];
   /** The decision that shows most of the data, whatever a request would have to declare; null when nothing is shown. */
   readonly decision: Extract<Decision, { readonly kind: 'allowed' }> | null;

@@ -33,7 +33,7 @@ export interface HubSourceState {
 }
 
 /** What a hub that knows its callers keeps. */
-export interface HubSharing {
+interface HubSharing {
   readonly agreements: AgreementStorage;
   /** Null: this hub issues no tokens itself. */
   readonly tokenService: TokenService | null;

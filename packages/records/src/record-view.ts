@@ -11,7 +11,7 @@ import { LostCapability } from './lost-capabilities.ts';
 import { createRecheck } from './recheck.ts';
 
 /** What was read through a view, in words that do not depend on what the view leaves out. */
-export interface ViewMeter {
+interface ViewMeter {
   /** Questions put to the source; a whole reading is one. */
   questions: number;
   /** Records of the view. */

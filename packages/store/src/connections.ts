@@ -9,7 +9,7 @@ const STATEMENT_MS = 15_000;
 /** What the server's own bound gets on top before the connection is given up. */
 const GRACE_MS = 2000;
 
-export interface Rows<Row> {
+interface Rows<Row> {
   readonly rows: readonly Row[];
   readonly rowCount: number;
 }

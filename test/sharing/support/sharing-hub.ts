@@ -50,7 +50,7 @@ export interface SharingHub extends AsyncDisposable {
   databaseUrl(): Promise<string>;
 }
 
-export const SCOPES = 'catalog:read records:read records:export agreements:read agreements:write';
+const SCOPES = 'catalog:read records:read records:export agreements:read agreements:write';
 
 const ENV = { LEICESTER_KEY: SANDBOX_API_KEYS.leicester, MEXICO_KEY: SANDBOX_API_KEYS['mexico-city'] };
 
