@@ -23,6 +23,12 @@ const POINTS: Readonly<Record<number, string>> = {
   7: 'Hostile portals',
   8: 'Virtual time',
   9: 'Explain',
+  11: 'Store',
+  12: 'Identity',
+  13: 'Token service',
+  14: 'Agreements',
+  15: 'Views',
+  18: 'Hostile callers',
 };
 
 interface ExportFigures {
