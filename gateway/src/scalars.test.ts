@@ -7,11 +7,12 @@ import { scalarResolvers } from './scalars.ts';
 const schema = makeExecutableSchema({
   typeDefs: `
     scalar DateTime scalar Duration scalar URL scalar JSON scalar JSONObject scalar GeoJSON
-    type Query { json(value: JSON): JSON time(value: DateTime): DateTime }`,
+    type Query { json(value: JSON): JSON object(value: JSONObject): JSONObject time(value: DateTime): DateTime }`,
   resolvers: {
     ...scalarResolvers,
     Query: {
       json: (_: unknown, { value }: { value: unknown }) => value,
+      object: (_: unknown, { value }: { value: unknown }) => value,
       time: (_: unknown, { value }: { value: unknown }) => value,
     },
   },
@@ -31,6 +32,16 @@ const asLiteral = (value: unknown): string => {
       .join(' ')}}`;
   return JSON.stringify(value);
 };
+
+test('a JSONObject is an object, in the document and in variables', () => {
+  expect(read('{ object(value: { a: 1 }) }')).toEqual({ a: 1 });
+  for (const value of ['"x"', '[1]', '1']) {
+    expect(read(`{ object(value: ${value}) }`)).toEqual([expect.stringContaining('A JSON object is needed.')]);
+    expect(read('query ($v: JSONObject) { object(value: $v) }', { v: JSON.parse(value) })).toEqual([
+      expect.stringContaining('A JSON object is needed.'),
+    ]);
+  }
+});
 
 describe('JSON', () => {
   const json = fc.letrec((tie) => ({

@@ -44,13 +44,18 @@ function checkDepth(value: unknown, depth = 0): unknown {
   return value;
 }
 
-const json = (name: string, description: string): GraphQLScalarType =>
+const asObject = (value: unknown): unknown => {
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
+  throw new GraphQLError('A JSON object is needed.');
+};
+
+const json = (name: string, description: string, check: (value: unknown) => unknown = identity): GraphQLScalarType =>
   new GraphQLScalarType({
     name,
     description,
     serialize: identity,
-    parseValue: (value) => checkDepth(value),
-    parseLiteral: (node, variables) => fromLiteral(node, variables),
+    parseValue: (value) => check(checkDepth(value)),
+    parseLiteral: (node, variables) => check(fromLiteral(node, variables)),
   });
 
 const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d{1,9})?(Z|[+-]\d{2}:\d{2})$/i;
@@ -91,6 +96,6 @@ export const scalarResolvers: Readonly<Record<string, GraphQLScalarType>> = {
   Duration: text('Duration', 'ISO 8601 duration, such as PT5M.', parseText),
   URL: text('URL', 'Absolute http or https URL.', parseText),
   JSON: json('JSON', 'Any JSON value. Whole numbers beyond 2^53 are texts of digits.'),
-  JSONObject: json('JSONObject', 'A JSON object.'),
+  JSONObject: json('JSONObject', 'A JSON object.', asObject),
   GeoJSON: json('GeoJSON', 'RFC 7946 geometry object, longitude before latitude, CRS84.'),
 };

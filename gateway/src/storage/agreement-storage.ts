@@ -215,12 +215,13 @@ export function createAgreementStorage(
         const day = new Date(now).toISOString().slice(0, 10);
         const { requestsPerDay, recordsPerDay } = limits;
         // One statement: who ends the agreement waits for it, or it sees the end.
+        // A shared lock would let releases pass one that waits to end it, for as long as they keep coming.
         const { rows } = await sql<{ held: string; counted: string }>`
           with held as (
             select id from agreement
             where id = ${agreement} and state = 'ACTIVE' and current = ${version}
               and valid_from <= ${now} and valid_until > ${now}
-            for share
+            for no key update
           ), counted as (
             insert into agreement_meter (agreement, dataset, day, requests, records)
             select id, ${dataset}::text, ${day}::date, ${requests}::bigint, ${records}::bigint from held

@@ -5,7 +5,8 @@ import { defaultHubConfig } from '@civex/config';
 import { adapterOptionSchemas, startHub } from '@civex/gateway';
 import type { RunningHub } from '@civex/gateway';
 import { SANDBOX_API_KEYS } from '@civex/sandbox';
-import type { Sandbox } from '@civex/sandbox';
+import type { SandboxPortal } from '@civex/sandbox';
+import type { TokenService } from '@civex/token-service';
 import { request } from 'undici';
 import {
   createClientCredentials,
@@ -56,16 +57,20 @@ const ENV = { LEICESTER_KEY: SANDBOX_API_KEYS.leicester, MEXICO_KEY: SANDBOX_API
 
 /** A hub over the sandbox's portals with keys to them, a store and a token service of its own. */
 export async function startSharingHub(
-  sandbox: Sandbox,
+  sandbox: { readonly portals: readonly Pick<SandboxPortal, 'id' | 'kind' | 'title' | 'baseUrl'>[] },
   options: {
     readonly databaseUrl?: string;
     /** Default: the hub's own address. */
     readonly resource?: string;
+    /** Default: a new one, which is removed in the end. */
+    readonly dataFolder?: string;
+    /** Default: a free one. */
+    readonly port?: number;
     readonly restricted?: readonly object[];
     readonly purposes?: readonly object[];
   } = {},
 ): Promise<SharingHub> {
-  const dataFolder = await mkdtemp(path.join(os.tmpdir(), 'civex-sharing-'));
+  const dataFolder = options.dataFolder ?? (await mkdtemp(path.join(os.tmpdir(), 'civex-sharing-')));
   await chmod(dataFolder, 0o755);
   const sources = sandbox.portals.map((portal) =>
     toSourceInput(
@@ -95,7 +100,7 @@ export async function startSharingHub(
   const hub = await startHub({
     config,
     log: (line) => log.push(line),
-    port: 0,
+    port: options.port ?? 0,
     host: '127.0.0.1',
     ...(options.databaseUrl === undefined ? {} : { databaseUrl: options.databaseUrl }),
   });
@@ -106,53 +111,7 @@ export async function startSharingHub(
     async partner(id, organisation, roles = ['use']) {
       const service = hub.sharing?.tokenService;
       if (service == null) throw new Error('the hub issues no tokens');
-      const { credentials, jwks } = await createClientCredentials({
-        tokenEndpoint: `${hub.url}/oauth/token`,
-        clientId: id,
-        resource: `${hub.url}/graphql`,
-      });
-      await service.removeClient(id);
-      await service.addClient({
-        id,
-        organisation,
-        roles: [...roles],
-        scopes: SCOPES.split(' ') as never,
-        authentication: 'private_key_jwt',
-        jwks: jwks as never,
-      });
-      let token: string | undefined;
-      const headersFor = async (method: string, url: string): Promise<Record<string, string>> => {
-        token ??= (await requestToken(credentials, { scope: SCOPES })).accessToken;
-        return {
-          authorization: `DPoP ${token}`,
-          dpop: await createDpopProof(credentials, { method, url, accessToken: token }),
-        };
-      };
-      const askAt = (base: string): Partner => ({
-        id,
-        credentials,
-        at: askAt,
-        async ask(query, variables = {}, headers = {}) {
-          const answer = await request(`${base}/graphql`, {
-            method: 'POST',
-            headers: {
-              'content-type': 'application/json',
-              ...(await headersFor('POST', `${hub.url}/graphql`)),
-              ...headers,
-            },
-            body: JSON.stringify({ query, variables }),
-          });
-          const text = await answer.body.text();
-          return { status: answer.statusCode, text, headers: answer.headers, ...(JSON.parse(text) as Loose) };
-        },
-        async get(target, headers = {}) {
-          const answer = await request(`${base}${target}`, {
-            headers: { ...(await headersFor('GET', `${hub.url}${target}`)), ...headers },
-          });
-          return { status: answer.statusCode, text: await answer.body.text() };
-        },
-      });
-      return askAt(hub.url);
+      return createPartner(service, hub.url, { id, organisation, roles });
     },
     async databaseUrl() {
       const socketFolder = await readFile(path.join(dataFolder, 'store', 'server.socket'), 'utf8');
@@ -160,9 +119,72 @@ export async function startSharingHub(
     },
     async [Symbol.asyncDispose]() {
       await hub.close();
-      await rm(dataFolder, { recursive: true, force: true });
+      if (options.dataFolder === undefined) await rm(dataFolder, { recursive: true, force: true });
     },
   };
+}
+
+/** Registers a client and gives what its owner would have. `url`: of the hub that issues its tokens. */
+export async function createPartner(
+  service: Pick<TokenService, 'addClient' | 'removeClient'>,
+  url: string,
+  {
+    id,
+    organisation,
+    roles,
+  }: { readonly id: string; readonly organisation: string; readonly roles: readonly ('use' | 'manage')[] },
+): Promise<Partner> {
+  const { credentials, jwks } = await createClientCredentials({
+    tokenEndpoint: `${url}/oauth/token`,
+    clientId: id,
+    resource: `${url}/graphql`,
+  });
+  await service.removeClient(id);
+  await service.addClient({
+    id,
+    organisation,
+    roles: [...roles],
+    scopes: SCOPES.split(' ') as never,
+    authentication: 'private_key_jwt',
+    jwks: jwks as never,
+  });
+  let token = '';
+  let renewAt = 0;
+  const headersFor = async (method: string, target: string): Promise<Record<string, string>> => {
+    if (performance.now() >= renewAt) {
+      token = (await requestToken(credentials, { scope: SCOPES })).accessToken;
+      renewAt = performance.now() + TOKEN_USE_MS;
+    }
+    return {
+      authorization: `DPoP ${token}`,
+      dpop: await createDpopProof(credentials, { method, url: target, accessToken: token }),
+    };
+  };
+  const askAt = (base: string): Partner => ({
+    id,
+    credentials,
+    at: askAt,
+    async ask(query, variables = {}, headers = {}) {
+      const answer = await request(`${base}/graphql`, {
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          ...(await headersFor('POST', `${url}/graphql`)),
+          ...headers,
+        },
+        body: JSON.stringify({ query, variables }),
+      });
+      const text = await answer.body.text();
+      return { status: answer.statusCode, text, headers: answer.headers, ...(JSON.parse(text) as Loose) };
+    },
+    async get(target, headers = {}) {
+      const answer = await request(`${base}${target}`, {
+        headers: { ...(await headersFor('GET', `${url}${target}`)), ...headers },
+      });
+      return { status: answer.statusCode, text: await answer.body.text() };
+    },
+  });
+  return askAt(url);
 }
 
 /** Agrees on terms: proposed by one, approved by the other. @returns the agreement's id. */

@@ -1,0 +1,282 @@
+import { startSandbox } from '@civex/sandbox';
+import type { Sandbox } from '@civex/sandbox';
+import { createSeededRandom } from '@civex/environment';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { request } from 'undici';
+import { ask } from '../test-support/test-hub.ts';
+import type { Loose } from '../test-support/test-hub.ts';
+import { agree, ENERGY, startSharingHub } from './support/sharing-hub.ts';
+import type { Partner, SharingHub } from './support/sharing-hub.ts';
+
+/** Batches of six questions at once; `CIVEX_ISOLATION_BATCHES` for a longer programme. */
+const BATCHES = Number(process.env['CIVEX_ISOLATION_BATCHES'] ?? '40');
+const QUESTIONS = 6;
+const SEED = Number(process.env['CIVEX_ISOLATION_SEED'] ?? '4');
+const METERS = 'energy-meter-readings-council-buildings';
+const PURPOSE = { 'civex-purpose': 'energy-planning' };
+
+type Row = Readonly<Record<string, unknown>>;
+
+let sandbox: Sandbox;
+let first: SharingHub;
+let second: SharingHub;
+let council: Partner;
+let region: Partner;
+let university: Partner;
+let rows: readonly Row[];
+
+beforeAll(async () => {
+  sandbox = await startSandbox();
+  first = await startSharingHub(sandbox);
+  second = await startSharingHub(sandbox, {
+    databaseUrl: await first.databaseUrl(),
+    resource: `${first.hub.url}/graphql`,
+  });
+  council = await first.partner('council-office', 'leicester-city-council', ['use', 'manage']);
+  region = await first.partner('region-dashboard', 'emr-region', ['use', 'manage']);
+  university = await first.partner('university', 'uni', ['use', 'manage']);
+  rows = sandbox.portal('leicester').truth(METERS)?.records ?? [];
+}, 60_000);
+afterAll(async () => {
+  await second?.[Symbol.asyncDispose]();
+  await first?.[Symbol.asyncDispose]();
+  await sandbox?.close();
+});
+
+const termsFor = (consumer: string, grant: object) => ({
+  provider: 'leicester-city-council',
+  consumer,
+  purposes: ['energy-planning'],
+  validFrom: '2026-01-01T00:00:00Z',
+  validUntil: '2030-01-01T00:00:00Z',
+  grants: [{ dataset: ENERGY, actions: ['QUERY', 'AGGREGATE', 'EXPORT'], ...grant }],
+});
+const REGION_TERMS = termsFor('emr-region', {
+  masks: [
+    { property: 'meter_number', method: 'HASH' },
+    { property: 'occupier', method: 'HIDE' },
+    { property: 'postcode', method: 'PREFIX', parameter: 3 },
+    { property: 'geo_point_2d', method: 'GRID', parameter: 500 },
+  ],
+  rows: { property: 'fuel', eq: 'Electricity' },
+});
+const UNIVERSITY_TERMS = termsFor('uni', {
+  properties: ['reading_id', 'fuel', 'site_type', 'period', 'cost'],
+  masks: [{ property: 'period', method: 'YEAR' }],
+  rows: { property: 'fuel', eq: 'Gas' },
+});
+
+/** What a consumer's agreement leaves of the portal's own rows, reckoned without the hub. */
+interface Own {
+  readonly rows: readonly Row[];
+  readonly columns: ReadonlySet<string>;
+  /** Of the columns asked for below. */
+  readonly show: (row: Row) => Row;
+  /** Texts that may be in none of its answers. */
+  readonly secrets: readonly string[];
+}
+
+const textsOf = (from: readonly Row[], columns: readonly string[]): readonly string[] => [
+  ...new Set(from.flatMap((row) => columns.map((name) => row[name])).filter((value) => typeof value === 'string')),
+];
+
+function modelOf(): Readonly<Record<'region' | 'university', Own>> {
+  const electric = rows.filter(({ fuel }) => fuel === 'Electricity');
+  const gas = rows.filter(({ fuel }) => fuel === 'Gas');
+  const all = Object.keys(rows[0] ?? {});
+  return {
+    region: {
+      rows: electric,
+      columns: new Set(all.filter((name) => name !== 'occupier')),
+      show: ({ reading_id, fuel, cost, postcode }) => ({
+        reading_id,
+        fuel,
+        cost,
+        postcode: String(postcode).slice(0, 3),
+      }),
+      secrets: [
+        ...textsOf(rows, ['meter_number', 'occupier', 'postcode']),
+        ...textsOf(gas, ['site_name', 'site_ref']),
+        ...gas.map(({ reading_id }) => String(reading_id)),
+      ],
+    },
+    university: {
+      rows: gas,
+      columns: new Set(['reading_id', 'fuel', 'site_type', 'period', 'cost']),
+      show: ({ reading_id, fuel, cost, period }) => ({ reading_id, fuel, cost, period: String(period).slice(0, 4) }),
+      secrets: [
+        ...textsOf(rows, ['meter_number', 'occupier', 'postcode', 'site_name', 'site_ref', 'period']),
+        ...electric.map(({ reading_id }) => String(reading_id)),
+      ],
+    },
+  };
+}
+
+const RECORDS = `query ($id: ID!, $filter: FilterInput, $first: Int!, $properties: [String!], $direction: SortDirection!) {
+  dataset(id: $id) { records(filter: $filter, first: $first, properties: $properties, sortBy: [{ property: "reading_id", direction: $direction }]) { totalCount nodes { values } } } }`;
+const AGGREGATE = `query ($id: ID!, $filter: FilterInput) { dataset(id: $id) {
+  aggregate(filter: $filter, groupBy: [{ property: "fuel" }], measures: [{ op: COUNT, as: "n" }]) { groups { key measures } } } }`;
+
+type Name = 'region' | 'university' | 'council' | 'anonymous';
+const NAMES: readonly Name[] = ['region', 'university', 'council', 'anonymous'];
+
+interface Told {
+  readonly text: string;
+  readonly data?: Loose;
+  readonly code?: string | undefined;
+}
+
+test('four callers of two processes see what is theirs and nothing else, whatever the others ask and agree on', async ({
+  task,
+}) => {
+  const random = createSeededRandom(SEED);
+  const int = (below: number): number => Math.floor(random() * below);
+  const model = modelOf();
+  const agreements = {
+    region: await agree(council, region, REGION_TERMS),
+    university: await agree(council.at(second.hub.url), university, UNIVERSITY_TERMS),
+  };
+  const isActive = { region: true, university: true };
+  const counted = { questions: 0, leaks: 0, wrong: 0, changes: 0 };
+  const faults: string[] = [];
+  const note = (kind: 'leaks' | 'wrong', what: string): void => {
+    counted[kind]++;
+    if (faults.length < 5) faults.push(what);
+  };
+  const rawSecrets = textsOf(rows, ['meter_number', 'occupier', 'postcode', 'site_name', 'site_ref']);
+  const secretsOf = (name: Name): readonly string[] => [
+    'detalle',
+    ...(name === 'region' || name === 'university'
+      ? [...model[name].secrets, agreements[name === 'region' ? 'university' : 'region']]
+      : rawSecrets),
+    ...(name === 'anonymous' ? Object.values(agreements) : []),
+  ];
+  const secrets = new Map(NAMES.map((name) => [name, secretsOf(name)]));
+  const partnerOf = { region, university, council } as const;
+
+  const askAs = async (name: Name, url: string, query: string, variables: object): Promise<Told> => {
+    const answer =
+      name === 'anonymous'
+        ? await ask(url, query, variables as never, { headers: PURPOSE })
+        : await partnerOf[name].at(url).ask(query, variables, PURPOSE);
+    return { text: answer.text, data: answer.data, code: answer.errors?.[0]?.extensions.code };
+  };
+  const exportAs = async (name: Name, url: string): Promise<Told> => {
+    const target = `/exports/${encodeURIComponent(ENERGY)}.ndjson`;
+    if (name !== 'anonymous') {
+      const { status, text } = await partnerOf[name].at(url).get(target, PURPOSE);
+      return { text, code: status === 200 ? undefined : JSON.parse(text).errors?.[0]?.extensions?.code ?? String(status) }; // prettier-ignore
+    }
+    const answer = await request(`${url}${target}`, { headers: PURPOSE });
+    return { text: await answer.body.text(), code: answer.statusCode === 200 ? undefined : 'refused' };
+  };
+
+  /** One question; holds its answer against the model. `isSettled`: no agreement changes while it is asked. */
+  const pose = async (name: Name, url: string, isSettled: boolean): Promise<void> => {
+    counted.questions++;
+    const own = name === 'region' || name === 'university' ? model[name] : null;
+    const isOpen = own !== null && isActive[name as 'region' | 'university'];
+    const kind = int(6);
+    const bound = int(4_000);
+    const filter = kind % 2 === 0 ? { property: 'cost', gt: bound } : null;
+    const mine = (own?.rows ?? []).filter(({ cost }) => filter === null || (typeof cost === 'number' && cost > bound));
+    const direction = int(2) === 0 ? 'ASC' : 'DESC';
+    const size = 1 + int(20);
+    const properties = name === 'university' ? ['reading_id', 'fuel', 'cost', 'period'] : ['reading_id', 'fuel', 'cost', 'postcode']; // prettier-ignore
+    let told: Told;
+    let seen: unknown;
+    let expected: unknown;
+    let needsAgreement = true;
+    if (kind <= 1) {
+      told = await askAs(name, url, RECORDS, { id: ENERGY, filter, first: size, properties, direction });
+      const { records } = told.data?.dataset ?? {};
+      seen = records && { total: records.totalCount, values: records.nodes.map(({ values }: Loose) => values) };
+      const sorted = mine.toSorted((a, b) => (Number(a['reading_id']) - Number(b['reading_id'])) * (direction === 'ASC' ? 1 : -1)); // prettier-ignore
+      expected = own && { total: mine.length, values: sorted.slice(0, size).map(own.show) };
+    } else if (kind <= 3) {
+      told = await askAs(name, url, AGGREGATE, { id: ENERGY, filter });
+      seen = told.data?.dataset?.aggregate?.groups;
+      expected = mine.length === 0 ? [] : [{ key: { fuel: mine[0]?.['fuel'] }, measures: { n: mine.length } }];
+    } else if (kind === 4) {
+      told = await exportAs(name, url);
+      const lines =
+        told.code === undefined
+          ? told.text
+              .trim()
+              .split('\n')
+              .map((line) => JSON.parse(line) as Row)
+          : [];
+      seen = { ids: lines.map((line) => line['reading_id']).toSorted(), columns: [...new Set(lines.flatMap(Object.keys))].toSorted() }; // prettier-ignore
+      expected = own && { ids: own.rows.map((row) => row['reading_id']).toSorted(), columns: [...own.columns].toSorted() }; // prettier-ignore
+    } else {
+      needsAgreement = false;
+      told = await askAs(name, url, '{ datasets(first: 200, filter: { catalogs: ["mexico-city", "leicester"] }) { totalCount nodes { id recordCount } } viewer { organisation anonymous agreements { id } } }', {}); // prettier-ignore
+      const { viewer, datasets } = told.data ?? {};
+      seen = { agreements: viewer?.agreements.map(({ id }: Loose) => id), count: datasets?.nodes.find(({ id }: Loose) => id === ENERGY)?.recordCount }; // prettier-ignore
+      expected = { agreements: isOpen ? [agreements[name as 'region' | 'university']] : [], count: null };
+    }
+    for (const secret of secrets.get(name) ?? [])
+      if (told.text.includes(secret)) note('leaks', `${name} was shown ${secret}: ${told.text.slice(0, 300)}`);
+    const denied = name === 'anonymous' ? ['AUTH_REQUIRED', 'refused'] : ['ACCESS_DENIED'];
+    if (needsAgreement && (told.code !== undefined || !isOpen)) {
+      if (told.code === undefined && isSettled) note('leaks', `${name} was answered without an agreement: ${told.text.slice(0, 300)}`); // prettier-ignore
+      if (told.code !== undefined && (!denied.includes(told.code) || (isOpen && isSettled))) note('wrong', `${name} ${kind}: ${told.code} ${told.text.slice(0, 300)}`); // prettier-ignore
+      if (isSettled || told.code !== undefined) return;
+    }
+    if (!needsAgreement && !isSettled) return;
+    if (JSON.stringify(seen, sortKeys) !== JSON.stringify(expected, sortKeys))
+      note('wrong', `${name} ${kind} saw ${JSON.stringify(seen)?.slice(0, 400)} instead of ${JSON.stringify(expected)?.slice(0, 400)}`); // prettier-ignore
+  };
+
+  const urls = [first.hub.url, second.hub.url];
+  const anyUrl = (): string => urls[int(2)] ?? '';
+  const flip = async (): Promise<void> => {
+    const name = int(2) === 0 ? 'region' : 'university';
+    const act = isActive[name] ? 'suspendAgreement(id: $id, reason: "x")' : 'resumeAgreement(id: $id)';
+    const { errors } = await council.at(anyUrl()).ask(`mutation ($id: ID!) { ${act} { state } }`, { id: agreements[name] }); // prettier-ignore
+    expect(errors).toBeUndefined();
+    isActive[name] = !isActive[name];
+    counted.changes++;
+  };
+  const poseMany = (isSettled: boolean): readonly Promise<void>[] =>
+    Array.from({ length: QUESTIONS }, () => pose(NAMES[int(NAMES.length)] ?? 'anonymous', anyUrl(), isSettled));
+  const deadline = performance.now() + 2_000_000;
+  for (let batch = 0; batch < BATCHES && performance.now() < deadline; batch++) {
+    const chance = int(4);
+    if (chance === 0) await flip();
+    if (chance === 1) await Promise.all([...poseMany(false), flip()]);
+    else await Promise.all(poseMany(true));
+  }
+  for (const name of ['region', 'university'] as const)
+    await council.ask('mutation ($id: ID!) { endAgreement(id: $id, reason: "over") { state } }', { id: agreements[name] }); // prettier-ignore
+  expect(counted.changes).toBeGreaterThan(BATCHES / 8);
+  task.meta.figures = [
+    { point: 15, what: `answers to four callers of two processes on one store, ${counted.questions} asked: leaks`, value: counted.leaks, target: '0', isMet: counted.leaks === 0 }, // prettier-ignore
+    { point: 15, what: `the same, ${counted.changes} changes of agreements between: not what the model has`, value: counted.wrong, target: '0', isMet: counted.wrong === 0 }, // prettier-ignore
+  ];
+  expect(faults).toEqual([]);
+}, 2_100_000);
+
+/** Objects with their members in order, so that equal ones have one text. */
+const sortKeys = (_: string, value: unknown): unknown =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+    : value;
+
+test('the end of an agreement in one process holds on the next request in the other', async ({ task }) => {
+  let late = 0;
+  const rounds = 6;
+  for (let round = 0; round < rounds; round++) {
+    const id = await agree(council, region.at(second.hub.url), REGION_TERMS);
+    const [here, there] = round % 2 === 0 ? [first, second] : [second, first];
+    const pose = () =>
+      region.at(there.hub.url).ask(RECORDS, { id: ENERGY, first: 1, properties: ['fuel'], direction: 'ASC' }, { ...PURPOSE, 'civex-agreement': id }); // prettier-ignore
+    expect((await pose()).errors).toBeUndefined();
+    await council.at(here.hub.url).ask('mutation ($id: ID!) { endAgreement(id: $id, reason: "over") { state } }', { id }); // prettier-ignore
+    if ((await pose()).errors?.[0]?.extensions.code !== 'ACCESS_DENIED') late++;
+  }
+  task.meta.figures = [
+    { point: 14, what: `requests answered in another process after the end of their agreement, of ${rounds}`, value: late, target: '0', isMet: late === 0 }, // prettier-ignore
+  ];
+  expect(late).toBe(0);
+});
