@@ -153,7 +153,7 @@ test('questions through HTTP are answered as on data filtered and masked beforeh
         asked++;
         const isMasked = filter !== null && rule.masks.some(({ property }) => property === filter.property);
         const expected = visible.filter((row) => holds(row, filter));
-        const named = [...(filter === null ? [] : [filter.property])];
+        const named = filter === null ? [] : [filter.property];
         if (kind === 'hidden') {
           const [column = null] = rule.hidden;
           if (column === null) continue;
