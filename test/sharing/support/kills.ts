@@ -68,12 +68,17 @@ async function isReady(url: string): Promise<boolean> {
 }
 
 /** Kills a hub again and again while agreements, clients and meters are written, and looks what became of them. */
-export async function runKills(kills: number, seed: number): Promise<KillReport> {
+export async function runKills(
+  kills: number,
+  seed: number,
+  onRound: (rounds: number, faults: readonly string[]) => void = () => {},
+): Promise<KillReport> {
   const random = createSeededRandom(seed);
   const environment = createSystemEnvironment();
   const sandbox = await startSandbox();
   const dataFolder = await mkdtemp(path.join(os.tmpdir(), 'civex-kills-'));
   await chmod(dataFolder, 0o755);
+  const codeCache = await mkdtemp(path.join(os.tmpdir(), 'civex-code-'));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const portals = sandbox.portals.map(({ id, kind, title, baseUrl }) => ({ id, kind, title, baseUrl }));
@@ -81,7 +86,9 @@ export async function runKills(kills: number, seed: number): Promise<KillReport>
 
   const start = async (): Promise<number> => {
     const startedAt = performance.now();
-    const next = spawn(process.execPath, [PROGRAM, JSON.stringify({ portals, dataFolder, port })], { stdio: 'ignore' });
+    const next = spawn(process.execPath, [PROGRAM, JSON.stringify({ portals, dataFolder, port, codeCache })], {
+      stdio: 'ignore',
+    });
     child = next;
     while (!(await isReady(url))) {
       if (next.exitCode !== null) throw new Error(`the hub ended by itself with ${next.exitCode}`);
@@ -240,6 +247,7 @@ export async function runKills(kills: number, seed: number): Promise<KillReport>
       readyMs.push(await start());
       store = await attach();
       await inspect(store, metered);
+      onRound(round + 1, faults);
     }
     await store.close();
     return {
@@ -264,5 +272,6 @@ export async function runKills(kills: number, seed: number): Promise<KillReport>
     await pause(200);
     await sandbox.close();
     await rm(dataFolder, { recursive: true, force: true, maxRetries: 5 });
+    await rm(codeCache, { recursive: true, force: true });
   }
 }

@@ -124,6 +124,9 @@ export async function startSharingHub(
   };
 }
 
+/** Half of a token's life. */
+const TOKEN_USE_MS = 300_000;
+
 /** Registers a client and gives what its owner would have. `url`: of the hub that issues its tokens. */
 export async function createPartner(
   service: Pick<TokenService, 'addClient' | 'removeClient'>,
