@@ -95,6 +95,17 @@ describe('start', () => {
     await ended;
   });
 
+  test('hands the hub the database the environment names', async () => {
+    const world = createTestWorld({ env: { DATABASE_URL: 'postgres://hub@db.example/civex' } });
+    const ended = runCli(['start'], world);
+    await world.listening;
+    expect(world.started[0]).toMatchObject({ databaseUrl: 'postgres://hub@db.example/civex' });
+    await settle();
+    world.signal('SIGINT');
+    await ended;
+    expect(world.out.join('\n')).not.toContain('db.example');
+  });
+
   test('the command line beats the environment', async () => {
     const world = createTestWorld({ env: { CIVEX_PORT: '5000' } });
     const ended = runCli(['start', '--port', '0', '--host', '::1'], world);

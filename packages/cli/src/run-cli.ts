@@ -102,6 +102,12 @@ function untilStopped(world: World, close: () => Promise<void>): Promise<number>
   });
 }
 
+/** Where a hub keeps what it has to remember, when not in its data folder. */
+function storage({ env }: World): { readonly databaseUrl?: string } {
+  const { DATABASE_URL: databaseUrl = '' } = env;
+  return databaseUrl === '' ? {} : { databaseUrl };
+}
+
 async function runHub(invocation: Run, world: World, isFriendly: boolean): Promise<number> {
   const address = listenOptions(invocation);
   const setup = await prepare(isFriendly ? invocation.options['config'] : requireConfig(invocation), world);
@@ -109,7 +115,7 @@ async function runHub(invocation: Run, world: World, isFriendly: boolean): Promi
   let hub: Hub | undefined;
   try {
     hub = await listen(invocation, address.port ?? config.server.port, address.host ?? config.server.host, () =>
-      gateway.startHub({ config, log: (line) => world.report(line), ...address }),
+      gateway.startHub({ config, log: (line) => world.report(line), ...address, ...storage(world) }),
     );
     const running = hub;
     const stopReloading =
@@ -168,7 +174,13 @@ async function serveSource(invocation: Run, world: World): Promise<number> {
 async function withHub<T>(file: string | undefined, world: World, use: (hub: Hub) => Promise<T>): Promise<T> {
   const { gateway, config, close } = await prepare(file, world);
   try {
-    const hub = await gateway.startHub({ config, log: (line) => world.report(line), port: 0, host: '127.0.0.1' });
+    const hub = await gateway.startHub({
+      config,
+      log: (line) => world.report(line),
+      port: 0,
+      host: '127.0.0.1',
+      ...storage(world),
+    });
     try {
       return await use(hub);
     } finally {

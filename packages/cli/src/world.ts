@@ -36,6 +36,8 @@ export interface ServeOptions {
   readonly log: (line: string) => void;
   readonly port?: number;
   readonly host?: string;
+  /** PostgreSQL for what the hub keeps. Secret. */
+  readonly databaseUrl?: string;
 }
 
 export interface Server {
