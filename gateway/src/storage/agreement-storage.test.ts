@@ -25,7 +25,7 @@ const TERMS = parseTerms({
 
 let folder = '';
 let store: HubStore;
-/** Another process on the same database. */
+/** Another hub's on the same database. */
 let other: HubStore;
 let serial = 0;
 
@@ -165,7 +165,7 @@ test('terms that were changed behind the hub are no answer', async () => {
   await toggle('enable');
 });
 
-test('two hundred releases at once in two processes never pass a limit and are counted exactly', async ({ task }) => {
+test('two hundred releases at once through two stores never pass a limit and are counted exactly', async ({ task }) => {
   const agreement = await keepActive();
   const limits = { requestsPerDay: 60, recordsPerDay: 500 };
   const asked = Array.from({ length: 200 }, (_, index) => 1 + ((index * 7) % 15));
@@ -190,7 +190,7 @@ test('two hundred releases at once in two processes never pass a limit and are c
   expect(requests === 60 || records > 500 - 15).toBe(true);
   const over = Math.max(0, requests - 60) + Math.max(0, records - 500);
   task.meta.figures = [
-    { point: 14, what: 'releases beyond a limit, of 200 at once in two processes', value: over, target: '0', isMet: over === 0 }, // prettier-ignore
+    { point: 14, what: 'releases beyond a limit, of 200 at once through two stores of one database', value: over, target: '0', isMet: over === 0 }, // prettier-ignore
   ];
 });
 
@@ -226,7 +226,7 @@ test('what is over, not begun or of another version is gone, and nothing is coun
   expect(await metersOf(agreement.id)).toEqual([]);
 });
 
-test('from the moment an end is kept nothing is released in another process', async () => {
+test('from the moment an end is kept nothing is released through another store', async () => {
   for (let round = 0; round < 10; round++) {
     const agreement = await keepActive();
     let isEnded = false;

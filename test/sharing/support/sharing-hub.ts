@@ -38,6 +38,8 @@ export interface Partner {
   /** One GET of a path of the hub. */
   get(path: string, headers?: Readonly<Record<string, string>>): Promise<{ status: number; text: string }>;
   readonly credentials: ClientCredentials;
+  /** A token and a proof of its own for one request. */
+  headersFor(method: string, target: string): Promise<Readonly<Record<string, string>>>;
   /** The same client and token, asking another process of the same hub. */
   at(url: string): Partner;
 }
@@ -167,6 +169,7 @@ export async function createPartner(
     id,
     credentials,
     at: askAt,
+    headersFor: (method, target) => headersFor(method, `${url}${target}`),
     async ask(query, variables = {}, headers = {}) {
       const answer = await request(`${base}/graphql`, {
         method: 'POST',
