@@ -26,7 +26,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[] | 'any'>> = {
   'packages/identity': ['environment', 'errors'],
   'packages/token-service': ['environment', 'errors', 'identity'],
   'packages/adapter-testkit': ['model', 'errors', 'query', 'adapter-contract', 'records'],
-  'packages/cli': ['errors', 'query', 'config', 'sandbox', 'gateway'],
+  'packages/cli': ['errors', 'query', 'config', 'sandbox', 'sharing', 'gateway'],
   'adapters/*': [
     'environment',
     'model',

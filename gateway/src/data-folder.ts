@@ -38,7 +38,8 @@ export async function readCursorKey(dataFolder: string, environment: Environment
   if (known !== null) return known;
   const draft = `${file}.${createUuid(environment)}`;
   try {
-    await mkdir(dataFolder, { recursive: true, mode: 0o700 });
+    // Passed through by others, not listed: PostgreSQL refuses to run as root, and its folder is in this one.
+    await mkdir(dataFolder, { recursive: true, mode: 0o711 });
     const made = Buffer.from(environment.randomBytes(CURSOR_KEY_BYTES)).toString('hex');
     await writeFile(draft, `${made}\n`, { flag: 'wx', mode: 0o600, flush: true });
     // The file appears whole or not at all, and whoever comes second reads what the first one made.

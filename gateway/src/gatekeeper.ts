@@ -22,6 +22,10 @@ export interface Gatekeeper {
   close(): Promise<void>;
 }
 
+interface GatekeeperWithIdentity extends Gatekeeper {
+  inspect: Identity['inspect'];
+}
+
 /** For hubs that know no issuers: whoever asks is nobody in particular. */
 export const OPEN_GATE: Gatekeeper = {
   admit: (request) => Promise.resolve({ ...ANONYMOUS, declared: readDeclared(request) }),
@@ -140,13 +144,24 @@ function createDocumentFetcher(environment: HttpEnvironment): {
 
 const NOTHING_REVOKED: Revocations = { isRevoked: () => Promise.resolve(false) };
 
+/** What a hub calls itself and its token service. `url`: the address it listens on. */
+export function namesOf(
+  { resource: configured }: HubConfig['identity'],
+  url: string,
+): { readonly resource: string; readonly issuer: string } {
+  const resource = new URL(configured ?? `${url}/graphql`);
+  // Every interface is no name; on this machine it is known by the first one.
+  if (resource.hostname === '0.0.0.0') resource.hostname = '127.0.0.1';
+  if (resource.hostname === '[::]') resource.hostname = '[::1]';
+  return { resource: configured ?? resource.href, issuer: `${resource.origin}${TOKEN_SERVICE_PATH}` };
+}
+
 /** @throws HubError `CONFIG_INVALID` for an issuer or a resource that cannot be relied on. */
-export async function createGatekeeper(options: GatekeeperOptions): Promise<Gatekeeper> {
+export async function createGatekeeper(options: GatekeeperOptions): Promise<GatekeeperWithIdentity> {
   const { config, url, environment, replay, createTokenService } = options;
   const { identity: settings, organisations } = config;
-  const resource = settings.resource ?? `${url}/graphql`;
+  const { resource, issuer } = namesOf(settings, url);
   const { origin } = new URL(resource);
-  const issuer = `${origin}${TOKEN_SERVICE_PATH}`;
   const tokenService = createTokenService === null ? null : await createTokenService({ issuer, resource });
   const issuers: IssuerConfig[] = settings.issuers.map((entry) => ({
     issuer: entry.issuer,
@@ -182,6 +197,7 @@ export async function createGatekeeper(options: GatekeeperOptions): Promise<Gate
   return {
     tokenService,
     metadata: (path) => (wellKnown.has(path) ? identity.metadata() : null),
+    inspect: (token) => identity.inspect(token),
     async admit(request) {
       const declared = readDeclared(request);
       const path = (request.url ?? '/').split('?', 1)[0] ?? '/';

@@ -1,3 +1,11 @@
+export { backupHub, openAdministration, restoreHub } from './administration.ts';
+export type {
+  ActionReport,
+  Administration,
+  AdministrationOptions,
+  CallerQuestion,
+  CallerReport,
+} from './administration.ts';
 export { createGateway } from './create-gateway.ts';
 export type { Gateway, GatewayOptions } from './create-gateway.ts';
 export { collectPlans, explainQuery } from './explain-query.ts';

@@ -82,6 +82,7 @@ test('a bound token needs its proof for the address the hub is known by, once', 
     tokenEndpoint: issuer.tokenEndpoint,
     clientId: 'dashboard',
     resource: RESOURCE,
+    scope: 'catalog:read',
   });
   const accessToken = await issuer.requestToken(
     'dashboard',

@@ -76,6 +76,7 @@ async function partner(id: string, mayActFor: readonly string[] = []): Promise<C
     tokenEndpoint: `${issuer}/token`,
     clientId: id,
     resource: RESOURCE,
+    scope: SCOPES.join(' '),
   });
   await service.removeClient(id);
   await service.addClient({
@@ -211,6 +212,7 @@ test.each(['RS256', 'ES256'] as const)(
       tokenEndpoint: other.tokenEndpoint,
       clientId: 'x',
       resource: RESOURCE,
+      scope: 'records:read',
     });
     const proof = await createDpopProof(credentials, { method: 'POST', url: other.tokenEndpoint });
     const bound = await other.requestToken('university', 'records:read', proof);

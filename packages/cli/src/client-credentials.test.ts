@@ -21,6 +21,7 @@ const ABOUT = {
   tokenEndpoint: 'https://hub.example/oauth/token',
   clientId: 'energy',
   resource: 'https://hub.example/',
+  scope: 'catalog:read records:read',
 };
 let files = 0;
 const newFile = () => path.join(folder, `${++files}.json`);
@@ -59,6 +60,8 @@ describe('a credentials file', () => {
     ['with a key of another curve', (value) => ({ ...value, dpopKey: { ...value.dpopKey, crv: 'P-384' } })],
     ['with an endpoint without TLS', (value) => ({ ...value, tokenEndpoint: 'http://hub.example/oauth/token' })],
     ['with a password in the endpoint', (value) => ({ ...value, tokenEndpoint: 'https://a:b@hub.example/' })],
+    ['with a resource without TLS', (value) => ({ ...value, resource: 'http://hub.example/graphql' })],
+    ['without scopes', (value) => ({ ...value, scope: undefined })],
     ['with a number for a name', (value) => ({ ...value, clientId: 1 })],
     ['that is a list', (value) => [value]],
   ])('%s is refused without a word of its content', async (_, change) => {

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import { open, readFile, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, rm } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { HubError } from '@civex/errors';
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, SignJWT, type CryptoKey, type JWK } from 'jose';
 import { request, type Dispatcher } from 'undici';
@@ -11,6 +12,8 @@ export interface ClientCredentials {
   readonly clientId: string;
   /** The hub's own identifier (RFC 8707). */
   readonly resource: string;
+  /** What the client may ask for: scopes, separated by spaces. */
+  readonly scope: string;
   /** P-256, proves who the client is (RFC 7523). Its public part is registered. */
   readonly privateKey: JWK;
   /** P-256, tokens are bound to it (RFC 9449). Known to nobody else. */
@@ -25,8 +28,8 @@ export interface TokenAnswer {
 }
 
 export interface TokenQuestion {
-  /** Scopes, separated by spaces. */
-  readonly scope: string;
+  /** Scopes, separated by spaces. Default: those of the credentials. */
+  readonly scope?: string | undefined;
   /** RFC 9396; sent as JSON. */
   readonly authorizationDetails?: readonly object[] | undefined;
   /** Another client's access token to act for it (RFC 8693). */
@@ -43,7 +46,7 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer';
 const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const KEY_MEMBERS = ['kty', 'crv', 'x', 'y', 'd'] as const;
-const MEMBERS = ['tokenEndpoint', 'clientId', 'resource', 'privateKey', 'dpopKey'];
+const MEMBERS = ['tokenEndpoint', 'clientId', 'resource', 'scope', 'privateKey', 'dpopKey'];
 
 const refuse = (message: string): HubError => new HubError('INPUT_INVALID', message);
 
@@ -59,12 +62,13 @@ export async function createClientCredentials(about: {
   readonly tokenEndpoint: string;
   readonly clientId: string;
   readonly resource: string;
+  readonly scope: string;
 }): Promise<{ readonly credentials: ClientCredentials; readonly jwks: { readonly keys: readonly JWK[] } }> {
   const privateKey = await newKey();
-  const { tokenEndpoint, clientId, resource } = about;
+  const { tokenEndpoint, clientId, resource, scope } = about;
   const key = publicPart(privateKey);
   return {
-    credentials: { tokenEndpoint, clientId, resource, privateKey, dpopKey: await newKey() },
+    credentials: { tokenEndpoint, clientId, resource, scope, privateKey, dpopKey: await newKey() },
     jwks: { keys: [{ ...key, kid: await calculateJwkThumbprint(key), alg: 'ES256', use: 'sig' }] },
   };
 }
@@ -88,6 +92,25 @@ export async function writeCredentials(path: string, credentials: ClientCredenti
   } finally {
     await file.close();
   }
+}
+
+/**
+ * Writes the file anew, and the folder it is in.
+ * @throws {HubError} INPUT_INVALID: it cannot be made.
+ */
+export async function replaceCredentials(path: string, credentials: ClientCredentials): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await rm(path, { force: true });
+  } catch {
+    throw refuse(`${path}: cannot be written.`);
+  }
+  await writeCredentials(path, credentials);
+}
+
+/** A file that is not there is no fault. */
+export async function removeCredentials(path: string): Promise<void> {
+  await rm(path, { force: true });
 }
 
 function readKey(value: unknown): JWK | null {
@@ -117,12 +140,13 @@ function parseCredentials(text: string): ClientCredentials | null {
   const tokenEndpoint = members.get('tokenEndpoint');
   const clientId = members.get('clientId');
   const resource = members.get('resource');
+  const scope = members.get('scope');
   const privateKey = readKey(members.get('privateKey'));
   const dpopKey = readKey(members.get('dpopKey'));
   if (![...members.keys()].every((name) => MEMBERS.includes(name)) || !isEndpoint(tokenEndpoint)) return null;
-  if (typeof clientId !== 'string' || typeof resource !== 'string' || privateKey === null || dpopKey === null)
-    return null;
-  return { tokenEndpoint, clientId, resource, privateKey, dpopKey };
+  if (typeof clientId !== 'string' || !isEndpoint(resource) || typeof scope !== 'string') return null;
+  if (privateKey === null || dpopKey === null) return null;
+  return { tokenEndpoint, clientId, resource, scope, privateKey, dpopKey };
 }
 
 /** @throws {HubError} INPUT_INVALID: not readable, readable by others than its owner, or not such a file. Never its content. */
@@ -205,7 +229,7 @@ async function post(
 ): Promise<Answer> {
   const { tokenEndpoint, resource } = credentials;
   const form = new URLSearchParams({
-    scope: question.scope,
+    scope: question.scope ?? credentials.scope,
     resource,
     client_assertion_type: ASSERTION_TYPE,
     client_assertion: await createAssertion(credentials),
@@ -269,7 +293,7 @@ export async function requestToken(credentials: ClientCredentials, question: Tok
   const accessToken = body.get('access_token');
   const type = body.get('token_type');
   const expiresIn = body.get('expires_in');
-  const scope = body.get('scope') ?? question.scope;
+  const scope = body.get('scope') ?? question.scope ?? credentials.scope;
   const tokenType = typeof type === 'string' && /^dpop$/i.test(type) ? 'DPoP' : 'Bearer';
   const isRight =
     status === 200 &&

@@ -1,6 +1,7 @@
 import { styleText } from 'node:util';
 import type { HubConfig } from '@civex/config';
 import { formatTable } from './format-table.ts';
+import type { SandboxStory } from './sandbox-sharing.ts';
 import type { SourceState } from './world.ts';
 
 const WORDS = { UP: 'up', DEGRADED: 'degraded', DOWN: 'down', UNKNOWN: 'unknown' } as const;
@@ -58,14 +59,31 @@ export interface HubDescription {
   readonly questions: readonly { readonly title: string; readonly query: string }[];
   /** Null: the embedded sandbox. */
   readonly file: string | null;
+  /** Null: no agreements were made for the sandbox. */
+  readonly story: SandboxStory | null;
   readonly colours: boolean;
+}
+
+function describeStory({ credentials, questions }: SandboxStory): readonly string[] {
+  return [
+    '',
+    'Three organisations share restricted data in it under two agreements. An access token for one of them, in another terminal:',
+    '',
+    `  npm run --silent civex -- token ${credentials}`,
+    ...questions.flatMap(({ title, declared, query }) => [
+      '',
+      `${title}:`,
+      '',
+      `  npm run --silent civex -- query --credentials ${credentials} ${declared} '${query}'`,
+    ]),
+  ];
 }
 
 const FEW = ['No', 'One', 'Two', 'Three', 'Four', 'Five'];
 const count = (value: number): string => FEW[value] ?? String(value);
 
 /** What `civex start` says once the hub runs. */
-export function describeHub({ url, config, sources, questions, file, colours }: HubDescription): string {
+export function describeHub({ url, config, sources, questions, file, story, colours }: HubDescription): string {
   // Questions that name a dataset fit the sandbox's data only.
   const fitting = questions.filter(({ query }) => file === null || !/\bdataset\(\s*id:/.test(query));
   const endpoint = `${url}/graphql`;
@@ -94,6 +112,7 @@ export function describeHub({ url, config, sources, questions, file, colours }: 
           `${count(fitting.length)} ${fitting.length === 1 ? 'question' : 'questions'} to paste${config.server.graphiql ? ' into GraphiQL' : ''}:`,
           ...fitting.flatMap(({ title, query }, index) => ['', `${index + 1}. ${title}`, '', query.trimEnd()]),
         ]),
+    ...(story === null ? [] : describeStory(story)),
     '',
     ...more,
     '',

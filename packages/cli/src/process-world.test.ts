@@ -65,19 +65,20 @@ describe('files', () => {
 });
 
 test('a query is posted as JSON and its answer read', async () => {
-  const seen: { type: string | undefined; body: string }[] = [];
+  const seen: unknown[] = [];
   const server = createServer((request, response) => {
     let body = '';
     request.on('data', (chunk: Buffer) => (body += chunk.toString()));
     request.on('end', () => {
-      seen.push({ type: request.headers['content-type'], body });
+      seen.push({ type: request.headers['content-type'], purpose: request.headers['civex-purpose'], body });
       response.end('{"data":{"é":1}}');
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
-  expect(await world.postJson(`http://127.0.0.1:${port}/graphql`, { query: '{ a }' })).toEqual({ data: { é: 1 } });
-  expect(seen).toEqual([{ type: 'application/json; charset=utf-8', body: '{"query":"{ a }"}' }]);
+  const url = `http://127.0.0.1:${port}/graphql`;
+  expect(await world.postJson(url, { query: '{ a }' }, { 'civex-purpose': 'p' })).toEqual({ data: { é: 1 } });
+  expect(seen).toEqual([{ type: 'application/json; charset=utf-8', purpose: 'p', body: '{"query":"{ a }"}' }]);
   server.closeAllConnections();
   await new Promise((resolve) => server.close(resolve));
 });

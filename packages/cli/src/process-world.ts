@@ -47,10 +47,10 @@ function watchFile(path: string, onChange: () => void): (() => void) | null {
   }
 }
 
-async function postJson(url: string, body: unknown): Promise<unknown> {
+async function postJson(url: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<unknown> {
   const { body: answer } = await request(url, {
     method: 'POST',
-    headers: { 'content-type': 'application/json; charset=utf-8', accept: 'application/json' },
+    headers: { 'content-type': 'application/json; charset=utf-8', accept: 'application/json', ...headers },
     body: JSON.stringify(body),
     signal: AbortSignal.timeout(ANSWER_MS),
   });
@@ -71,6 +71,7 @@ export function createProcessWorld(): World {
   return {
     env: process.env,
     version: manifest.version,
+    now: () => Date.now(),
     colours: process.stdout.hasColors?.() === true && process.env['NO_COLOR'] === undefined,
     print: (text) => void process.stdout.write(`${text}\n`),
     report: (text) => void process.stderr.write(`${text}\n`),
@@ -83,9 +84,11 @@ export function createProcessWorld(): World {
     exit: (code) => process.exit(code),
     postJson,
     loadGateway: () => import('@civex/gateway'),
+    loadCredentials: () => import('./client-credentials.ts'),
     async startSandbox() {
-      const { startSandbox } = await import('@civex/sandbox');
-      return startSandbox();
+      const { SANDBOX_API_KEYS, startSandbox } = await import('@civex/sandbox');
+      const { portals, close } = await startSandbox();
+      return { portals, apiKeys: SANDBOX_API_KEYS, close };
     },
   };
 }

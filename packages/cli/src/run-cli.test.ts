@@ -65,7 +65,7 @@ describe('start', () => {
     const text = world.out.join('\n');
     expect(text).toContain('http://127.0.0.1:4000/graphql');
     expect(text).toMatch(/^bordeaux +Bordeaux Métropole +opendatasoft +up +3 +4 ms$/m);
-    expect(text).toContain('2 of 2 catalogs are up, 6 datasets.');
+    expect(text).toContain('3 of 3 catalogs are up, 9 datasets.');
     for (const { query } of questions) expect(text).toContain(query.trim());
     expect(text).toContain('npm start -- --config hub.yaml');
     expect(text).not.toContain('\u001b');
@@ -88,16 +88,27 @@ describe('start', () => {
         languages: ['fr'],
         timeZone: 'Europe/Paris',
       },
-      { id: 'mexico-city', adapter: 'ckan', country: 'MX', timeZone: 'America/Mexico_City' },
+      { id: 'leicester', country: 'GB', apiKeyEnv: null },
+      {
+        id: 'mexico-city',
+        adapter: 'ckan',
+        country: 'MX',
+        timeZone: 'America/Mexico_City',
+        options: { includePrivate: true },
+      },
     ]);
+    expect(JSON.stringify(sources)).not.toContain('sample-key');
     await settle();
     world.signal('SIGTERM');
     await ended;
   });
 
   test('hands the hub the database the environment names', async () => {
-    const world = createTestWorld({ env: { DATABASE_URL: 'postgres://hub@db.example/civex' } });
-    const ended = runCli(['start'], world);
+    const world = createTestWorld({
+      env: { DATABASE_URL: 'postgres://hub@db.example/civex' },
+      files: { 'hub.yaml': yaml('umea') },
+    });
+    const ended = runCli(['start', '--config', 'hub.yaml'], world);
     await world.listening;
     expect(world.started[0]).toMatchObject({ databaseUrl: 'postgres://hub@db.example/civex' });
     await settle();

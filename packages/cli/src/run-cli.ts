@@ -1,48 +1,23 @@
 import { ConfigError, formatConfigFaults } from '@civex/config';
-import type { HubConfig } from '@civex/config';
 import { isHubError } from '@civex/errors';
 import { suggestName } from '@civex/query';
+import { ask } from './ask.ts';
+import { backup, restore } from './backup-commands.ts';
+import { addClient, listClients, printToken, removeClient } from './client-commands.ts';
 import { COMMANDS, formatCommandHelp, formatHelp } from './commands.ts';
 import { describeCapabilities } from './describe-capabilities.ts';
 import { describeHub, describeSources } from './describe-hub.ts';
 import { describePlans } from './describe-plans.ts';
 import { CommandFailure, EXIT } from './exit-codes.ts';
 import { formatTable } from './format-table.ts';
-import type { Invocation } from './parse-arguments.ts';
+import { explainCaller } from './help-desk.ts';
 import { parseArguments, parsePort } from './parse-arguments.ts';
 import { parseConfigText, readTextFile } from './read-config.ts';
 import { reloadOnChange } from './reload-config.ts';
-import { createSandboxConfig } from './sandbox-config.ts';
-import type { GatewayModule, Hub, Server, StopSignal, World } from './world.ts';
-
-type Run = Extract<Invocation, { kind: 'run' }>;
-
-interface Setup {
-  readonly gateway: GatewayModule;
-  readonly config: HubConfig;
-  /** The file and its text; null: the embedded sandbox. */
-  readonly source: { readonly file: string; readonly text: string } | null;
-  /** Ends the sandbox, when there is one. */
-  readonly close: () => Promise<void>;
-}
-
-async function prepare(file: string | undefined, world: World): Promise<Setup> {
-  // The file first: loading the gateway takes longer than finding out that there is no such file.
-  const text = file === undefined ? null : await readTextFile(file, world);
-  const gateway = await world.loadGateway();
-  if (file !== undefined && text !== null) {
-    const config = parseConfigText(text, file, world, gateway.adapterOptionSchemas);
-    return { gateway, config, source: { file, text }, close: () => Promise.resolve() };
-  }
-  const sandbox = await world.startSandbox();
-  try {
-    const config = createSandboxConfig(sandbox.portals, world.env, gateway.adapterOptionSchemas);
-    return { gateway, config, source: null, close: () => sandbox.close() };
-  } catch (error) {
-    await sandbox.close();
-    throw error;
-  }
-}
+import { shareSandbox } from './sandbox-sharing.ts';
+import type { Run } from './setup.ts';
+import { prepare, storage } from './setup.ts';
+import type { Hub, Server, StopSignal, World } from './world.ts';
 
 const requireConfig = ({ command, options }: Run): string => {
   const file = options['config'];
@@ -102,21 +77,25 @@ function untilStopped(world: World, close: () => Promise<void>): Promise<number>
   });
 }
 
-/** Where a hub keeps what it has to remember, when not in its data folder. */
-function storage({ env }: World): { readonly databaseUrl?: string } {
-  const { DATABASE_URL: databaseUrl = '' } = env;
-  return databaseUrl === '' ? {} : { databaseUrl };
-}
-
 async function runHub(invocation: Run, world: World, isFriendly: boolean): Promise<number> {
   const address = listenOptions(invocation);
-  const setup = await prepare(isFriendly ? invocation.options['config'] : requireConfig(invocation), world);
-  const { gateway, config, source } = setup;
+  const setup = await prepare(isFriendly ? invocation.options['config'] : requireConfig(invocation), world, true);
+  const { gateway, source } = setup;
+  let { config } = setup;
   let hub: Hub | undefined;
   try {
-    hub = await listen(invocation, address.port ?? config.server.port, address.host ?? config.server.host, () =>
-      gateway.startHub({ config, log: (line) => world.report(line), ...address, ...storage(world) }),
-    );
+    const startHub = (): Promise<Hub> =>
+      listen(invocation, address.port ?? config.server.port, address.host ?? config.server.host, () =>
+        gateway.startHub({ config, log: (line) => world.report(line), ...address, ...storage(setup, world) }),
+      );
+    try {
+      hub = await startHub();
+    } catch (error) {
+      if (setup.openConfig === null || !isHubError(error)) throw error;
+      world.report(`Without agreements, as nothing can be kept here: ${error.message}`);
+      config = setup.openConfig;
+      hub = await startHub();
+    }
     const running = hub;
     const stopReloading =
       source === null
@@ -134,7 +113,17 @@ async function runHub(invocation: Run, world: World, isFriendly: boolean): Promi
       );
       const sources = await running.sources();
       const questions = gateway.EXAMPLE_QUESTIONS;
-      world.print(describeHub({ url, config, sources, questions, file: source?.file ?? null, colours: world.colours }));
+      const story =
+        source === null && running.sharing !== null
+          ? await shareSandbox(
+              running.sharing,
+              { url, dataFolder: config.server.dataFolder, now: world.now() },
+              await world.loadCredentials(),
+            )
+          : null;
+      world.print(
+        describeHub({ url, config, sources, questions, story, file: source?.file ?? null, colours: world.colours }),
+      );
     } else world.print(`Civex serves ${config.sources.length} sources at ${running.url}/graphql`);
     return await stopped;
   } catch (error) {
@@ -172,14 +161,15 @@ async function serveSource(invocation: Run, world: World): Promise<number> {
 
 /** A hub for one command, on a free loopback port, gone when the command has ended. */
 async function withHub<T>(file: string | undefined, world: World, use: (hub: Hub) => Promise<T>): Promise<T> {
-  const { gateway, config, close } = await prepare(file, world);
+  const setup = await prepare(file, world);
+  const { gateway, config, close } = setup;
   try {
     const hub = await gateway.startHub({
       config,
       log: (line) => world.report(line),
       port: 0,
       host: '127.0.0.1',
-      ...storage(world),
+      ...storage(setup, world),
     });
     try {
       return await use(hub);
@@ -208,65 +198,25 @@ async function listCapabilities({ options }: Run, world: World): Promise<number>
   return isWrong ? EXIT.failed : EXIT.ok;
 }
 
-const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
-function parseVariables(text: string | undefined): Readonly<Record<string, unknown>> | undefined {
-  if (text === undefined) return undefined;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // SyntaxError; the message below says what is wanted.
-  }
-  if (isObject(value)) return value;
-  throw new CommandFailure(EXIT.usage, '--variables takes a JSON object, for example --variables \'{"first": 5}\'.');
-}
-
-function parseEndpoint(text: string): string {
-  const url = URL.canParse(text) ? new URL(text) : null;
-  if (url === null || !/^https?:$/.test(url.protocol))
-    throw new CommandFailure(EXIT.usage, '--url takes the address of a hub, for example --url http://127.0.0.1:4000.');
-  if (!/\/graphql\/?$/.test(url.pathname)) url.pathname = `${url.pathname.replace(/\/+$/, '')}/graphql`;
-  return url.href;
-}
-
-interface Asked {
-  readonly result: Readonly<Record<string, unknown>>;
-  readonly exit: number;
-}
-
-/** Runs the query of a command line, as `prepareQuery` makes it, at a hub that is running or at one of its own. */
-async function ask({ operands, options }: Run, world: World, prepareQuery: (query: string) => string): Promise<Asked> {
-  const [operand = ''] = operands;
-  if (options['url'] !== undefined && options['config'] !== undefined)
-    throw new CommandFailure(EXIT.usage, 'Give --url or --config, not both.');
-  const variables = parseVariables(options['variables']);
-  const endpoint = options['url'] === undefined ? null : parseEndpoint(options['url']);
-  const query = prepareQuery(operand.includes('{') ? operand : await readTextFile(operand, world));
-  let result: unknown;
-  if (endpoint === null) result = await withHub(options['config'], world, (hub) => hub.execute(query, variables));
-  else {
-    try {
-      result = await world.postJson(endpoint, { query, ...(variables === undefined ? {} : { variables }) });
-    } catch (cause) {
-      throw new CommandFailure(EXIT.failed, 'No hub answers at that address, or not in time.', cause);
-    }
-  }
-  if (!isObject(result) || !('data' in result || 'errors' in result))
-    throw new CommandFailure(EXIT.failed, 'What answers at that address is not a Civex hub.');
-  return { result, exit: result['errors'] === undefined ? EXIT.ok : EXIT.failed };
-}
+const ownHub =
+  ({ options }: Run, world: World) =>
+  <T>(use: (hub: Hub) => Promise<T>): Promise<T> =>
+    withHub(options['config'], world, use);
 
 async function runQuery(invocation: Run, world: World): Promise<number> {
-  const { result, exit } = await ask(invocation, world, (query) => query);
+  const { result, exit } = await ask(invocation, world, (query) => query, ownHub(invocation, world));
   world.print(JSON.stringify(result, null, 2));
   return exit;
 }
 
 async function explain(invocation: Run, world: World): Promise<number> {
   const gateway = await world.loadGateway();
-  const { result, exit } = await ask(invocation, world, (query) => gateway.explainQuery(query));
+  const { result, exit } = await ask(
+    invocation,
+    world,
+    (query) => gateway.explainQuery(query),
+    ownHub(invocation, world),
+  );
   const { parts, answer } = gateway.collectPlans(result['data']);
   const { errors } = result;
   if (invocation.options['json'] !== undefined)
@@ -315,6 +265,13 @@ const RUNNERS: Readonly<Record<string, (invocation: Run, world: World) => Promis
   query: runQuery,
   explain,
   'config check': checkConfig,
+  token: printToken,
+  'client add': addClient,
+  'client list': listClients,
+  'client remove': removeClient,
+  why: explainCaller,
+  backup,
+  restore,
 };
 
 /** Names of the commands that can be run; the same as those of `COMMANDS`. */

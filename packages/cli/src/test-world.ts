@@ -2,16 +2,26 @@ import * as z from 'zod';
 import { HubError } from '@civex/errors';
 import type { HubConfig } from '@civex/config';
 import { diffSources } from '@civex/config';
+import type { AdministrationOptions } from '@civex/gateway';
 import type {
+  Administration,
   ExplainedPart,
   GatewayModule,
   Hub,
   Sandbox,
   ServeOptions,
+  Sharing,
   SourceCapabilities,
   SourceState,
   World,
 } from './world.ts';
+
+interface Posted {
+  readonly url: string;
+  readonly body: unknown;
+  /** Absent when there are none. */
+  readonly headers?: Readonly<Record<string, string>>;
+}
 
 export interface TestWorld extends World {
   readonly out: string[];
@@ -20,7 +30,8 @@ export interface TestWorld extends World {
   readonly events: string[];
   readonly files: Map<string, string>;
   readonly started: (ServeOptions & { readonly source?: string })[];
-  readonly posted: { readonly url: string; readonly body: unknown }[];
+  readonly posted: Posted[];
+  readonly administered: AdministrationOptions[];
   readonly reloaded: HubConfig[];
   signal(name: string): void;
   fileChanged(): void;
@@ -33,6 +44,10 @@ export interface TestWorldOptions {
   readonly env?: Readonly<Record<string, string>>;
   readonly colours?: boolean;
   readonly startError?: NodeJS.ErrnoException;
+  /** Of a hub that is to keep agreements; open data goes without. */
+  readonly sharingError?: HubError;
+  readonly sharing?: Sharing;
+  readonly administration?: Omit<Administration, 'close'>;
   readonly states?: readonly SourceState[];
   readonly answer?: unknown;
   readonly capabilities?: readonly SourceCapabilities[];
@@ -49,6 +64,7 @@ export const yaml = (...ids: readonly string[]): string =>
 
 const portals: Sandbox['portals'] = [
   { id: 'bordeaux', kind: 'opendatasoft', title: 'Bordeaux Métropole', baseUrl: 'http://127.0.0.1:50001' },
+  { id: 'leicester', kind: 'opendatasoft', title: 'Open Leicester', baseUrl: 'http://127.0.0.1:50003' },
   { id: 'mexico-city', kind: 'ckan', title: 'Ciudad de México', baseUrl: 'http://127.0.0.1:50002' },
 ];
 
@@ -65,7 +81,8 @@ export function createTestWorld(options: TestWorldOptions = {}): TestWorld {
   const err: string[] = [];
   const events: string[] = [];
   const started: (ServeOptions & { readonly source?: string })[] = [];
-  const posted: { readonly url: string; readonly body: unknown }[] = [];
+  const posted: Posted[] = [];
+  const administered: AdministrationOptions[] = [];
   const reloaded: HubConfig[] = [];
   const files = new Map(Object.entries(options.files ?? {}));
   const listeners = new Map<string, Set<() => void>>();
@@ -75,11 +92,13 @@ export function createTestWorld(options: TestWorldOptions = {}): TestWorld {
 
   const startHub = async (serve: ServeOptions): Promise<Hub> => {
     if (options.startError !== undefined) throw options.startError;
+    if (options.sharingError !== undefined && serve.config.identity.tokenService) throw options.sharingError;
     started.push(serve);
     events.push('hub started');
     let { config } = serve;
     nowListening();
     return {
+      sharing: options.sharing ?? null,
       url: `http://${serve.host ?? config.server.host}:${serve.port ?? config.server.port}`,
       sources: () =>
         Promise.resolve(
@@ -115,7 +134,10 @@ export function createTestWorld(options: TestWorldOptions = {}): TestWorld {
     };
   };
   const gateway: GatewayModule = {
-    adapterOptionSchemas: { ckan: z.strictObject({}), opendatasoft: z.strictObject({}) },
+    adapterOptionSchemas: {
+      ckan: z.strictObject({ includePrivate: z.boolean().optional() }),
+      opendatasoft: z.strictObject({}),
+    },
     EXAMPLE_QUESTIONS: questions,
     explainQuery(query) {
       if (!query.includes('{')) throw new HubError('INPUT_INVALID', 'query: no question.');
@@ -124,6 +146,21 @@ export function createTestWorld(options: TestWorldOptions = {}): TestWorld {
     collectPlans: (answer) => ({ parts: options.plans ?? [], answer }),
     startHub,
     startSourceServer: startHub,
+    openAdministration: async (opened) => {
+      administered.push(opened);
+      if (options.administration === undefined) throw new HubError('CONFIG_INVALID', 'This hub knows no callers.');
+      return { ...options.administration, close: async () => void events.push('administration closed') };
+    },
+    backupHub: async (opened, file) => {
+      administered.push(opened);
+      events.push(`backup to ${file}`);
+      return { rows: { agreement: 2, client: 1_000 }, sha256: 'a'.repeat(64) };
+    },
+    restoreHub: async (opened, file) => {
+      administered.push(opened);
+      events.push(`restore from ${file}`);
+      return { agreement: 1 };
+    },
   };
   return {
     out,
@@ -132,6 +169,7 @@ export function createTestWorld(options: TestWorldOptions = {}): TestWorld {
     files,
     started,
     posted,
+    administered,
     reloaded,
     listening,
     signal: (name) => listeners.get(name)?.forEach((listener) => listener()),
@@ -157,15 +195,21 @@ export function createTestWorld(options: TestWorldOptions = {}): TestWorld {
       return () => set.delete(listener);
     },
     exit: (code) => void events.push(`exit ${code}`),
-    postJson: async (url, body) => {
-      posted.push({ url, body });
+    now: () => Date.UTC(2026, 10, 23, 12),
+    postJson: async (url, body, headers) => {
+      posted.push({ url, body, ...(Object.keys(headers).length === 0 ? {} : { headers }) });
       if (options.answer === undefined) throw errno('ECONNREFUSED');
       return options.answer;
     },
     loadGateway: async () => gateway,
+    loadCredentials: () => import('./client-credentials.ts'),
     startSandbox: async () => {
       events.push('sandbox started');
-      return { portals, close: async () => void events.push('sandbox closed') };
+      return {
+        portals,
+        apiKeys: { 'mexico-city': 'sample-key' },
+        close: async () => void events.push('sandbox closed'),
+      };
     },
   };
 }

@@ -1,4 +1,8 @@
 import type { HubConfig, SourcesDiff } from '@civex/config';
+import type { Administration, AdministrationOptions, CallerReport, RunningHub } from '@civex/gateway';
+
+export type { Administration, CallerReport };
+export type NewClient = Parameters<Administration['addClient']>[0];
 
 /** The parts of `@civex/gateway` the commands use. */
 export interface GatewayModule {
@@ -9,7 +13,16 @@ export interface GatewayModule {
   collectPlans(answer: unknown): { readonly parts: readonly ExplainedPart[]; readonly answer: unknown };
   startHub(options: ServeOptions): Promise<Hub>;
   startSourceServer(options: ServeOptions & { readonly source: string }): Promise<Server>;
+  openAdministration(options: AdministrationOptions): Promise<Administration>;
+  backupHub(
+    options: AdministrationOptions,
+    file: string,
+  ): Promise<{ readonly rows: RowCounts; readonly sha256: string }>;
+  restoreHub(options: AdministrationOptions, file: string): Promise<RowCounts>;
 }
+
+/** By table. */
+export type RowCounts = Readonly<Record<string, number>>;
 
 export interface ExplainedPart {
   readonly path: string;
@@ -74,6 +87,8 @@ export interface SourceCapabilities {
 }
 
 export interface Hub extends Server {
+  /** Null: open data alone. */
+  readonly sharing: Sharing | null;
   sources(): Promise<readonly SourceState[]>;
   capabilities(): Promise<readonly SourceCapabilities[]>;
   execute(query: string, variables?: Readonly<Record<string, unknown>>): Promise<unknown>;
@@ -82,6 +97,8 @@ export interface Hub extends Server {
 
 /** The part of `@civex/sandbox` the commands use. */
 export interface Sandbox {
+  /** Keys under which a portal shows its restricted datasets, by portal. Sample keys, no secrets. */
+  readonly apiKeys: Readonly<Record<string, string>>;
   readonly portals: readonly {
     readonly id: string;
     readonly kind: string;
@@ -91,12 +108,23 @@ export interface Sandbox {
   close(): Promise<void>;
 }
 
+/** What a hub keeps of agreements and clients. */
+export interface Sharing {
+  readonly agreements: Pick<NonNullable<RunningHub['sharing']>['agreements'], 'find' | 'save'>;
+  readonly tokenService: Pick<
+    NonNullable<NonNullable<RunningHub['sharing']>['tokenService']>,
+    'addClient' | 'listClients' | 'removeClient'
+  > | null;
+}
+
 export type StopSignal = 'SIGINT' | 'SIGTERM';
 
 /** Everything a command does outside itself, so that commands can be tried without a process, a socket or a file. */
 export interface World {
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly version: string;
+  /** Wall clock, epoch milliseconds. */
+  now(): number;
   /** True when the output is a terminal that shows colours. */
   readonly colours: boolean;
   /** One or more lines of result, to standard output. */
@@ -112,7 +140,20 @@ export interface World {
   /** Ends the process at once. */
   exit(code: number): void;
   /** POSTs JSON and reads JSON, within 60 s and 100 MB. */
-  postJson(url: string, body: unknown): Promise<unknown>;
+  postJson(url: string, body: unknown, headers: Readonly<Record<string, string>>): Promise<unknown>;
   loadGateway(): Promise<GatewayModule>;
+  loadCredentials(): Promise<CredentialsModule>;
   startSandbox(): Promise<Sandbox>;
 }
+
+/** What makes, keeps and uses the credentials of clients. */
+export type CredentialsModule = Pick<
+  typeof import('./client-credentials.ts'),
+  | 'createClientCredentials'
+  | 'createDpopProof'
+  | 'readCredentials'
+  | 'removeCredentials'
+  | 'replaceCredentials'
+  | 'requestToken'
+  | 'writeCredentials'
+>;

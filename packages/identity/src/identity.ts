@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
-import { HubError } from '@civex/errors';
+import { HubError, isHubError } from '@civex/errors';
 import { ALGORITHMS, DEFAULT_ALGORITHMS, type Algorithm } from './algorithms.ts';
 import { isAccessTokenType, readClaims, type TokenClaims } from './claims.ts';
 import { decodeClaims, decodeCompactJws, type CompactJws } from './compact-jws.ts';
@@ -11,7 +11,7 @@ import type { IdentityOptions, IssuerConfig } from './options.ts';
 import { verifyProof } from './proof.ts';
 import { challengeFor, describeResource, metadataUrl, type ProtectedResourceMetadata } from './protected-resource.ts';
 import { isSignedBy } from './public-key.ts';
-import { refuse, unavailable, type OutageReason } from './refusal.ts';
+import { refuse, unavailable, type OutageReason, type RefusalReason } from './refusal.ts';
 import type { Subject } from './subject.ts';
 import { isFetchable } from './urls.ts';
 
@@ -48,6 +48,13 @@ export interface Identity {
    * @throws HubError AUTH_UNAVAILABLE: keys, revocations or replay store cannot be had; `cause` is an `OutageReason`.
    */
   authenticate(request: AuthenticationRequest): Promise<Subject | null>;
+  /**
+   * What a token is worth to whoever proves to hold it, for those who help its bearer. A token whose time is over, or has
+   * not come, is read as of the moment it was issued. Everything else is as with `authenticate`.
+   *
+   * @throws HubError AUTH_REQUIRED, AUTH_UNAVAILABLE
+   */
+  inspect(token: string): Promise<{ readonly subject: Subject; readonly isInTime: boolean }>;
   /** RFC 9728. */
   metadata(): ProtectedResourceMetadata;
   /** Where the metadata belongs, RFC 9728, 3.1. */
@@ -115,7 +122,7 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
     verified.set(entryKey, { thumbprint: key.thumbprint, atMs: nowMs });
   };
 
-  const verifyToken = async (token: string): Promise<TokenClaims> => {
+  const verifyToken = async (token: string, atEpochMs = environment.now()): Promise<TokenClaims> => {
     const jws = decodeCompactJws(token, ['alg', 'typ', 'kid']);
     if (jws === null) throw refuse('FORM');
     const payload = decodeClaims(jws.payload);
@@ -126,7 +133,7 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
     const { config, audience } = issuer;
     if (!isAccessTokenType(config.tokenType ?? 'at+jwt', jws.header['typ'])) throw refuse('HEADER');
     // Claims are cheap, keys and signatures are not; neither is believed before both were right.
-    const claims = readClaims(config, audience, environment.now(), payload);
+    const claims = readClaims(config, audience, atEpochMs, payload);
     await assertSignature(issuer, jws);
     const { subject } = claims;
     const isRevoked = await ask('REVOCATIONS', () =>
@@ -166,6 +173,22 @@ export async function createIdentity(options: IdentityOptions): Promise<Identity
       const isFirst = await ask('REPLAY_STORE', () => options.replay.claim(replayKey, rememberUntilEpochMs));
       if (!isFirst) throw refuse('REPLAY');
       return { ...subject, isBound: true };
+    },
+    inspect: async (token) => {
+      const read = async (atEpochMs?: number): Promise<Subject> => {
+        const { subject, boundTo } = await verifyToken(token, atEpochMs);
+        return { ...subject, isBound: boundTo !== null };
+      };
+      try {
+        return { subject: await read(), isInTime: true };
+      } catch (error) {
+        const issuedAt = decodeClaims(decodeCompactJws(token, ['alg', 'typ', 'kid'])?.payload ?? new Uint8Array())?.[
+          'iat'
+        ];
+        if (!isHubError(error) || error.cause !== ('TIME' satisfies RefusalReason) || typeof issuedAt !== 'number')
+          throw error;
+        return { subject: await read(issuedAt * 1_000), isInTime: false };
+      }
     },
     metadata: () => describeResource(options),
     metadataUrl: metadataUrl(options.resource),

@@ -143,6 +143,7 @@ export async function createPartner(
     tokenEndpoint: `${url}/oauth/token`,
     clientId: id,
     resource: `${url}/graphql`,
+    scope: SCOPES,
   });
   await service.removeClient(id);
   await service.addClient({
@@ -157,7 +158,7 @@ export async function createPartner(
   let renewAt = 0;
   const headersFor = async (method: string, target: string): Promise<Record<string, string>> => {
     if (performance.now() >= renewAt) {
-      token = (await requestToken(credentials, { scope: SCOPES })).accessToken;
+      token = (await requestToken(credentials, {})).accessToken;
       renewAt = performance.now() + TOKEN_USE_MS;
     }
     return {
