@@ -54,10 +54,10 @@ describe('civex start', () => {
   afterAll(() => cli[Symbol.asyncDispose]());
 
   test('says which catalogs are up and how many datasets each has', () => {
-    const counts = { bordeaux: 27, umea: 25, leicester: 24, 'mexico-city': 21, 'nouvelle-aquitaine': 18 };
+    const counts = { bordeaux: 27, umea: 25, leicester: 25, 'mexico-city': 22, 'nouvelle-aquitaine': 18 };
     for (const [id, count] of Object.entries(counts))
       expect(cli.out).toMatch(new RegExp(`^${id} .* up +${count} +\\d+ ms`, 'm'));
-    expect(cli.out).toContain('5 of 5 catalogs are up, 115 datasets.');
+    expect(cli.out).toContain('5 of 5 catalogs are up, 117 datasets.');
   });
 
   test('says where GraphiQL and the API are, and both are there', async () => {
@@ -83,7 +83,7 @@ describe('civex start', () => {
       const next = cli.out.indexOf(`\n${index + 2}. `, start);
       return cli.out.slice(
         cli.out.indexOf('\n\n', start),
-        next < 0 ? cli.out.indexOf('\n\nThese catalogs', start) : next,
+        next < 0 ? cli.out.indexOf('\n\nThree organisations', start) : next,
       );
     });
     expect(printed).toHaveLength(4);

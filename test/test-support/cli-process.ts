@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 
@@ -22,7 +24,7 @@ export interface CliProcess extends AsyncDisposable {
   readonly exit: Promise<Exit>;
 }
 
-/** Starts the command line as a process of its own, with nothing of this process's settings. */
+/** Starts the command line as a process of its own, with a data folder of its own and nothing of this process's settings. */
 export function startCli(
   argv: readonly string[],
   options: { readonly cwd?: string; readonly env?: Readonly<Record<string, string>> } = {},
@@ -30,9 +32,12 @@ export function startCli(
   const inherited = Object.entries(process.env).filter(
     ([name]) => !/^(CIVEX_|VITEST|NODE_OPTIONS|FORCE_COLOR)/.test(name),
   );
+  const dataFolder = mkdtempSync(path.join(os.tmpdir(), 'civex-cli-'));
+  // PostgreSQL, which refuses to run as root, must get to its folder in this one.
+  chmodSync(dataFolder, 0o711);
   const child = spawn(process.execPath, [MAIN, ...argv], {
     cwd: options.cwd ?? path.dirname(MAIN),
-    env: { ...Object.fromEntries(inherited), NO_COLOR: '1', ...options.env },
+    env: { ...Object.fromEntries(inherited), NO_COLOR: '1', CIVEX_DATA: dataFolder, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   const text = { out: '', err: '' };
@@ -52,6 +57,7 @@ export function startCli(
   const exit = new Promise<Exit>((resolve) => {
     child.on('close', (code) => {
       isOver = true;
+      rmSync(dataFolder, { recursive: true, force: true });
       notify();
       resolve({ code, ...text });
     });

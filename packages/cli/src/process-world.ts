@@ -87,8 +87,8 @@ export function createProcessWorld(): World {
     loadCredentials: () => import('./client-credentials.ts'),
     async startSandbox() {
       const { SANDBOX_API_KEYS, startSandbox } = await import('@civex/sandbox');
-      const { portals, close } = await startSandbox();
-      return { portals, apiKeys: SANDBOX_API_KEYS, close };
+      const sandbox = await startSandbox();
+      return { portals: sandbox.portals, apiKeys: SANDBOX_API_KEYS, close: () => sandbox.close() };
     },
   };
 }
