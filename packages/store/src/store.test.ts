@@ -4,7 +4,7 @@ import path from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, describe, expect, test } from 'vitest';
 import { isStoreUnavailable } from './index.ts';
-import { FIRST, newFolder, open, removeFolders } from './test-support/servers.ts';
+import { FIRST, newFolder, open, removeFolders, UNPRIVILEGED } from './test-support/servers.ts';
 
 /** A hub in a process of its own, which writes one row, tells its server's pid and waits to be killed. */
 const KILLED_HUB = `
@@ -142,8 +142,8 @@ describe('the embedded store', () => {
     expect(doubled).toBe(0);
   });
 
-  test('the server of a killed hub is stopped and its data kept', async () => {
-    const folder = newFolder();
+  /** A hub that was killed, and the server it leaves behind. */
+  const killHub = async (folder: string): Promise<number> => {
     const hub = spawn(process.execPath, ['--input-type=module', '-e', KILLED_HUB, folder], {
       cwd: import.meta.dirname,
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -151,10 +151,45 @@ describe('the embedded store', () => {
     const orphan = await new Promise<number>((done) => hub.stdout.once('data', (data) => done(Number(String(data)))));
     hub.kill('SIGKILL');
     await new Promise((done) => hub.once('exit', done));
-    expect(existsSync(`/proc/${orphan}`)).toBe(true);
+    return orphan;
+  };
+  const isRunning = (pid: number): boolean => {
+    const stat = existsSync(`/proc/${pid}`) ? readFileSync(`/proc/${pid}/stat`, 'latin1') : '';
+    return stat !== '' && !/\) Z/.test(stat);
+  };
+
+  test('the server of a killed hub is stopped and its data kept', async () => {
+    const folder = newFolder();
+    const orphan = await killHub(folder);
+    expect(isRunning(orphan)).toBe(true);
     await using store = await open(folder);
     expect(store.serverPid()).not.toBe(orphan);
-    expect(existsSync(`/proc/${orphan}`)).toBe(false);
+    expect(isRunning(orphan)).toBe(false);
     expect(await store.use((db) => db.selectFrom('note').select('text').execute())).toEqual([{ text: 'acknowledged' }]);
+  });
+
+  test('a server that was killed is taken for one though its process still has a number', async () => {
+    const folder = newFolder();
+    process.kill(await killHub(folder), 'SIGKILL');
+    // Whoever does not ask after its child leaves it a number.
+    const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { ...UNPRIVILEGED, stdio: ['ignore', 'pipe', 'inherit'] }); // prettier-ignore
+    try {
+      const child = await new Promise<number>((done) =>
+        parent.stdout.once('data', (data) => done(Number(String(data)))),
+      );
+      await expect.poll(() => existsSync(`/proc/${child}`) && !isRunning(child)).toBe(true);
+      const pidFile = path.join(folder, 'cluster', 'postmaster.pid');
+      const [, ...rest] = readFileSync(pidFile, 'utf8').split('\n');
+      writeFileSync(pidFile, [child, ...rest].join('\n'));
+      const warnings: string[] = [];
+      await using store = await open(folder, FIRST, { log: { warn: (text) => warnings.push(text) } });
+      const kept = await store.use((db) => db.selectFrom('note').select('text').execute());
+      expect(kept).toEqual([{ text: 'acknowledged' }]);
+      // Started once: refused by PostgreSQL, it would have been started again.
+      expect(warnings).toEqual([]);
+      expect(existsSync(`/proc/${child}`)).toBe(true);
+    } finally {
+      parent.kill('SIGKILL');
+    }
   });
 });

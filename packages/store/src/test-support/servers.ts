@@ -13,7 +13,7 @@ export const FIRST: Migrations = {
   '0001-note': { statements: ['create table note (id serial primary key, text text not null)'] },
 };
 /** PostgreSQL refuses to run as root. */
-const UNPRIVILEGED = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+export const UNPRIVILEGED = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
 
 const folders: string[] = [];
 export function newFolder(): string {
