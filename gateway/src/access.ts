@@ -1,5 +1,6 @@
 import type { HubConfig } from '@civex/config';
 import { HubError } from '@civex/errors';
+import { decodeDatasetId } from '@civex/model';
 import type { Dataset } from '@civex/model';
 import { allowedActions, compileView, decideAccess, mayKnowOf, OPEN_VIEW, versionAt } from '@civex/sharing';
 import type { AccessView, Action, Agreement, Caller, Decision, Declared, Release, Restriction } from '@civex/sharing';
@@ -48,6 +49,10 @@ export function readAccessRules({ sharing, sources }: Pick<HubConfig, 'sharing' 
   };
 }
 
+/** The organisation that answers for a dataset when it is restricted. */
+const providerOf = (datasetId: string, { restrictions, providers }: AccessRules): string | null =>
+  restrictions.get(datasetId)?.provider ?? providers.get(decodeDatasetId(datasetId)?.source ?? '') ?? null;
+
 /** Whether a dataset is open to everybody: null, or how it is handled instead. */
 export function restrictionOf(dataset: Dataset, rules: AccessRules): Restriction | null {
   const configured = rules.restrictions.get(dataset.id);
@@ -55,7 +60,7 @@ export function restrictionOf(dataset: Dataset, rules: AccessRules): Restriction
   if (dataset.accessRights === 'PUBLIC') return null;
   return {
     datasetId: dataset.id,
-    provider: rules.providers.get(dataset.source) ?? null,
+    provider: providerOf(dataset.id, rules),
     // What a portal lists for everybody is known to everybody.
     isDiscoverable: !rules.keyedSources.has(dataset.source),
   };
@@ -236,7 +241,7 @@ export function createRequestAccess(
           ({ dataset }) =>
             allowedActions({
               caller,
-              restriction: { datasetId: dataset, provider: null, isDiscoverable: false },
+              restriction: { datasetId: dataset, provider: providerOf(dataset, rules), isDiscoverable: false },
               agreements: [agreement],
               needsCaseReference,
               now: at,

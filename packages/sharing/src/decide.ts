@@ -195,7 +195,7 @@ export function decideAccess(input: DecisionInput): Decision {
     return deny('NO_ORGANISATION', 'The access token belongs to no organisation this hub knows.');
   let nearest: { readonly depth: number; readonly denied: Denied } | null = null;
   const candidates = agreements
-    .filter((agreement) => mentions(agreement, caller.organisation, restriction.datasetId))
+    .filter((agreement) => mentions(agreement, caller.organisation, restriction))
     .toSorted((a, b) => (a.id < b.id ? -1 : 1));
   for (const agreement of candidates) {
     let failed: Omit<Denied, 'kind' | 'agreement'> | null = null;
@@ -213,12 +213,16 @@ export function decideAccess(input: DecisionInput): Decision {
   );
 }
 
-/** Whether the version in force, or the one that was last or waits, is about a dataset and this consumer. */
-function mentions(agreement: Agreement, consumer: string | null, datasetId: string): boolean {
+/**
+ * Whether the version in force, or the one that was last or waits, is about a dataset and this consumer, and from who
+ * answers for the dataset: what another organisation agreed on before it came to them binds nobody.
+ */
+function mentions(agreement: Agreement, consumer: string | null, { datasetId, provider }: Restriction): boolean {
   return agreement.versions.some(
     ({ version, terms }) =>
       (version === agreement.current || version === agreement.pending) &&
       terms.consumer === consumer &&
+      terms.provider === provider &&
       terms.grants.some(({ dataset }) => dataset === datasetId),
   );
 }
@@ -237,7 +241,7 @@ export function mayKnowOf(input: Omit<DecisionInput, 'action' | 'declared' | 'ne
   if (!caller.scopes.has('catalog:read') && !caller.scopes.has('records:read')) return false;
   if (caller.actor === null && caller.details === null && caller.organisation === restriction.provider) return true;
   return agreements.some((agreement) => {
-    if (!mentions(agreement, caller.organisation, restriction.datasetId)) return false;
+    if (!mentions(agreement, caller.organisation, restriction)) return false;
     if (!KNOWING.has(stateAt(agreement, now))) return false;
     const delegates = agreement.versions.find(({ version }) => version === agreement.current)?.terms.delegates ?? [];
     const { actor } = caller;
