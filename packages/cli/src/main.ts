@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-import { enableCompileCache } from 'node:module';
+import { enableCompileCache, flushCompileCache } from 'node:module';
 import process from 'node:process';
 
 // What was compiled at one start is there at the next; so everything else is imported after this.
 enableCompileCache();
+// Whoever is killed writes nothing when it ends: by then everything is loaded. 5 s.
+setTimeout(flushCompileCache, 5_000).unref();
 const { createProcessWorld } = await import('./process-world.ts');
 const { runCli } = await import('./run-cli.ts');
 

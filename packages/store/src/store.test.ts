@@ -36,8 +36,21 @@ describe('the embedded store', () => {
     }
     await using store = await open(folder);
     expect(await store.use((db) => db.selectFrom('note').select('text').execute())).toEqual([{ text: 'kept' }]);
-    const settings = await store.use((db) => sql<{ fsync: string }>`show fsync`.execute(db));
-    expect(settings.rows).toEqual([{ fsync: 'on' }]);
+    // What is acknowledged is on disk, and what is read again after a crash has a bound.
+    const shown = await store.use((db) =>
+      sql<{
+        name: string;
+        setting: string;
+      }>`select name, current_setting(name) as setting from pg_settings where name in
+        ('checkpoint_timeout', 'max_wal_size', 'fsync', 'synchronous_commit', 'full_page_writes')`.execute(db),
+    );
+    expect(Object.fromEntries(shown.rows.map(({ name, setting }) => [name, setting]))).toEqual({
+      checkpoint_timeout: '1min',
+      max_wal_size: '64MB',
+      fsync: 'on',
+      synchronous_commit: 'on',
+      full_page_writes: 'on',
+    });
   });
 
   test('a second hub is refused with folder and pid while commands use the running server', async () => {
@@ -168,9 +181,20 @@ describe('the embedded store', () => {
     expect(await store.use((db) => db.selectFrom('note').select('text').execute())).toEqual([{ text: 'acknowledged' }]);
   });
 
-  test('a server that was killed is taken for one though its process still has a number', async () => {
+  test('whatever has the number of a killed server is left alone, and the server starts', async () => {
     const folder = newFolder();
     process.kill(await killHub(folder), 'SIGKILL');
+    const pidFile = path.join(folder, 'cluster', 'postmaster.pid');
+    const [, ...rest] = readFileSync(pidFile, 'utf8').split('\n');
+    /** With the pid file of a server naming another process. Refused by PostgreSQL, it would be started a second time. */
+    const expectStart = async (pid: number): Promise<void> => {
+      writeFileSync(pidFile, [pid, ...rest].join('\n'));
+      const warnings: string[] = [];
+      await using store = await open(folder, FIRST, { log: { warn: (text) => warnings.push(text) } });
+      const kept = await store.use((db) => db.selectFrom('note').select('text').execute());
+      expect(kept).toEqual([{ text: 'acknowledged' }]);
+      expect(warnings).toEqual([]);
+    };
     // Whoever does not ask after its child leaves it a number.
     const parent = spawn('sh', ['-c', 'sleep 0 & echo $!; exec sleep 60'], { ...UNPRIVILEGED, stdio: ['ignore', 'pipe', 'inherit'] }); // prettier-ignore
     try {
@@ -178,16 +202,9 @@ describe('the embedded store', () => {
         parent.stdout.once('data', (data) => done(Number(String(data)))),
       );
       await expect.poll(() => existsSync(`/proc/${child}`) && !isRunning(child)).toBe(true);
-      const pidFile = path.join(folder, 'cluster', 'postmaster.pid');
-      const [, ...rest] = readFileSync(pidFile, 'utf8').split('\n');
-      writeFileSync(pidFile, [child, ...rest].join('\n'));
-      const warnings: string[] = [];
-      await using store = await open(folder, FIRST, { log: { warn: (text) => warnings.push(text) } });
-      const kept = await store.use((db) => db.selectFrom('note').select('text').execute());
-      expect(kept).toEqual([{ text: 'acknowledged' }]);
-      // Started once: refused by PostgreSQL, it would have been started again.
-      expect(warnings).toEqual([]);
-      expect(existsSync(`/proc/${child}`)).toBe(true);
+      await expectStart(child);
+      await expectStart(parent.pid as number);
+      expect([isRunning(parent.pid as number), existsSync(`/proc/${child}`)]).toEqual([true, true]);
     } finally {
       parent.kill('SIGKILL');
     }

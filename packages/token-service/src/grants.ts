@@ -9,13 +9,13 @@ import {
   validateDpop,
 } from 'oidc-provider/lib/helpers/grants.js';
 import { readIssuedToken, type ActClaim, type IssuedToken } from './access-token.ts';
+import { EXCHANGE_GRANT } from './capabilities.ts';
 import { isScope, mustBeBound, type Scope } from './scopes.ts';
 import { intersectShareDetails, readShareDetails, type GrantedDetail } from './share-details.ts';
 import type { SigningKeys } from './signing-keys.ts';
 import type { ClientRecord, TokenStorage } from './storage.ts';
 import { createTokenId, revocableIds } from './token-ids.ts';
 
-export const EXCHANGE_GRANT = 'urn:ietf:params:oauth:grant-type:token-exchange';
 const ACCESS_TOKEN_TYPE = 'urn:ietf:params:oauth:token-type:access_token';
 const CLIENT_CREDENTIALS_PARAMETERS = ['scope', 'resource', 'authorization_details'];
 const EXCHANGE_PARAMETERS = [

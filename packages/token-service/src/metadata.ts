@@ -1,6 +1,5 @@
 import { SHARE_DETAIL_TYPE } from '@civex/identity';
-import { EXCHANGE_GRANT } from './grants.ts';
-import { ASSERTION_ALGORITHMS, AUTHENTICATION_METHODS, PROOF_ALGORITHMS } from './provider.ts';
+import { ASSERTION_ALGORITHMS, AUTHENTICATION_METHODS, EXCHANGE_GRANT, PROOF_ALGORITHMS } from './capabilities.ts';
 import { SCOPES } from './scopes.ts';
 
 /**

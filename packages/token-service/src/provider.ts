@@ -6,15 +6,11 @@ import type { Adapter, AdapterPayload, KoaContextWithOIDC } from 'oidc-provider'
 import * as errors from 'oidc-provider/lib/helpers/errors.js';
 import { Provider } from 'oidc-provider/lib/provider.js';
 import { readIssuedToken } from './access-token.ts';
+import { ASSERTION_ALGORITHMS, AUTHENTICATION_METHODS, EXCHANGE_GRANT, PROOF_ALGORITHMS } from './capabilities.ts';
 import { isSecret } from './client-registry.ts';
-import { EXCHANGE_GRANT, registerGrants, type GrantContext, type OwnClaims } from './grants.ts';
+import { registerGrants, type GrantContext, type OwnClaims } from './grants.ts';
 import { SCOPES } from './scopes.ts';
 import type { ClientRecord, KeyRecord, TokenStorage } from './storage.ts';
-
-/** ES256, EdDSA under both of its names, RS256, PS256. */
-export const ASSERTION_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519', 'RS256', 'PS256'] as const;
-export const PROOF_ALGORITHMS = ['ES256', 'EdDSA', 'Ed25519'] as const;
-export const AUTHENTICATION_METHODS = ['private_key_jwt', 'client_secret_basic'] as const;
 
 /** Longest life of a client's assertion, from when it arrives, seconds. */
 const MAX_ASSERTION_SECONDS = 300;

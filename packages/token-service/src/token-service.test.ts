@@ -1,8 +1,9 @@
 import { createHmac, randomUUID } from 'node:crypto';
 import net from 'node:net';
+import { createSystemEnvironment } from '@civex/environment';
 import { createRemoteJWKSet, decodeJwt, jwtVerify } from 'jose';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { createMemoryTokenStorage, SCOPES } from './index.ts';
+import { createMemoryTokenStorage, createTokenService, SCOPES } from './index.ts';
 import {
   addClient,
   ask,
@@ -39,6 +40,35 @@ function expectRefusal(answer: Answer, expected: string): void {
   expect(verdict(answer)).toBe(expected);
   expect(answer.body).not.toHaveProperty('access_token');
 }
+
+test('the first token comes whether or not the library was loaded before', async () => {
+  const timers: (() => void)[] = [];
+  const environment = createSystemEnvironment();
+  const setTimer: typeof environment.setTimer = (callback, _delayMs, options) => {
+    timers.push(callback);
+    return environment.setTimer(() => {}, 0, options);
+  };
+  for (const isLoaded of [false, true]) {
+    timers.length = 0;
+    await using other = await startServer({ environment: { ...environment, setTimer } });
+    // The earliest of its timers loads the library.
+    if (isLoaded) timers[0]?.();
+    const answer = await ask(other, await addClient(other, 'energy'), { scope: 'catalog:read' });
+    expect([answer.status, other.events]).toEqual([200, []]);
+  }
+});
+
+test('a signing key is there once the service is made, and a storage that is down is found then', async () => {
+  const storage = createMemoryTokenStorage();
+  await using other = await startServer({ storage });
+  expect(await storage.listKeys()).toHaveLength(1);
+  const down = { ...storage, listKeys: () => Promise.reject(new Error('down')) };
+  const names = { issuer: other.issuer, resource: RESOURCE };
+  const environment = createSystemEnvironment();
+  await expect(createTokenService({ ...names, storage: down, environment, log: { warn: () => {} } })).rejects.toThrow(
+    'down',
+  );
+});
 
 describe('an access token', () => {
   test('is exactly what RFC 9068 says, bound to the key of the proof', async () => {

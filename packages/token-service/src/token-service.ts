@@ -5,7 +5,7 @@ import type { Revocations } from '@civex/identity';
 import { addClient, summarise, type ClientSummary, type NewClient } from './client-registry.ts';
 import type { GrantContext } from './grants.ts';
 import { describeServer } from './metadata.ts';
-import { createHandler, type Handler, type TokenServiceLog } from './provider.ts';
+import type { Handler, TokenServiceLog } from './provider.ts';
 import { createSigningKeys, type PublicKeys } from './signing-keys.ts';
 import type { TokenStorage } from './storage.ts';
 import { revocableIds } from './token-ids.ts';
@@ -46,6 +46,8 @@ export interface TokenService extends Revocations {
 const DEFAULT_TOKEN_SECONDS = 600;
 const DEFAULT_OVERLAP_SECONDS = 600;
 const PRUNE_MS = 300_000;
+/** After a start: the hub answers first. */
+const LOAD_MS = 500;
 /** Beyond the life of a token: an answer under way while its client is removed. */
 const REMOVAL_MARGIN_MS = 3_600_000;
 
@@ -113,13 +115,23 @@ export async function createTokenService(options: TokenServiceOptions): Promise<
   const routes = routesOf(issuer);
   const metadata = describeServer(options.issuer);
 
-  let made: { readonly kid: string; readonly handler: Handler } | null = null;
+  let made: { readonly kid: string; readonly handler: Promise<Handler> } | null = null;
   const currentHandler = async (): Promise<Handler> => {
     const key = await keys.current();
-    if (made?.kid !== key.kid) made = { kid: key.kid, handler: createHandler(context, log, key) };
-    return made.handler;
+    if (made?.kid !== key.kid) {
+      // The library is a fifth of what a hub loads, and a hub that was killed is to be back soon: it comes when it is used.
+      const loaded = import('./provider.ts').then(({ createHandler }) => createHandler(context, log, key));
+      made = { kid: key.kid, handler: loaded };
+    }
+    return await made.handler;
   };
-  await currentHandler();
+  // What the storage cannot give is found now, and the first key made.
+  await keys.current();
+  const loading = environment.setTimer(
+    () => void currentHandler().catch(() => log.warn('token service could not load')),
+    LOAD_MS,
+    { isBackground: true },
+  );
 
   let isClosed = false;
   const prune = async (): Promise<void> => {
@@ -187,6 +199,7 @@ export async function createTokenService(options: TokenServiceOptions): Promise<
     removeClient: (id) => storage.removeClient(id, environment.now() + tokenSeconds * 1000 + REMOVAL_MARGIN_MS),
     close() {
       isClosed = true;
+      environment.clearTimer(loading);
       environment.clearTimer(timer);
     },
   };
