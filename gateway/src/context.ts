@@ -1,5 +1,6 @@
 import { createCallTrace } from '@civex/adapter-contract';
 import type { Call, CallTrace, SourceAdapter, SourceHealth, SourceInfo } from '@civex/adapter-contract';
+import type { Pacer } from '@civex/environment';
 import { isHubError } from '@civex/errors';
 import type { Dataset } from '@civex/model';
 import type { CursorSeal, RecordDoor } from '@civex/records';
@@ -59,6 +60,8 @@ export interface HubServices {
   readonly agreements: AgreementStorage | null;
   /** Bytes nobody can foresee. */
   randomBytes(size: number): Uint8Array;
+  /** Spreads work that is there at once; in bytes. */
+  readonly pacer: Pacer;
   /** False sends every question through delegation; for tests that compare both ways. */
   readonly fastLane: boolean;
 }
@@ -117,8 +120,8 @@ export function createHubContext(
 
 /** Built field by field: passing the context itself would type-check and hand the adapter the whole request. */
 export function createCall(context: HubContext, trace: CallTrace): Call {
-  const { signal, deadlineEpochMs, requestId } = context;
-  return { signal, deadlineEpochMs, requestId, trace };
+  const { signal, deadlineEpochMs, requestId, services } = context;
+  return { signal, deadlineEpochMs, requestId, trace, pace: (size) => services.pacer.pass(size) };
 }
 
 /** The loader of one source in one request: every id asked in a tick travels in one upstream request, and once only. */

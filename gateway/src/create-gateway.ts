@@ -1,6 +1,6 @@
 import { diffSources } from '@civex/config';
 import type { HubConfig, SourceConfig, SourcesDiff } from '@civex/config';
-import { createUuid } from '@civex/environment';
+import { createPacer, createUuid } from '@civex/environment';
 import { HubError } from '@civex/errors';
 import type { HttpEnvironment } from '@civex/http';
 import { createRecordDoor } from '@civex/records';
@@ -76,8 +76,12 @@ export interface Gateway {
 /** Errors of one answer at most, for each question a document stands for. */
 const MAX_ERRORS = 50;
 
+/** Bytes of portals' answers looked at in one turn of the event loop: a few milliseconds of work. */
+const TURN_BYTES = 131_072;
+
 export function createGateway(options: GatewayOptions): Gateway {
-  const { environment } = options;
+  const pacer = createPacer(options.environment, TURN_BYTES);
+  const environment: HttpEnvironment = { ...options.environment, pacer };
   const { limits } = options.config;
   const createSource = options.createSource ?? createHubSource;
   const isHub = options.serves !== 'source';
@@ -107,6 +111,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     accessRules: () => rules,
     agreements: options.agreements ?? null,
     randomBytes: (size) => environment.randomBytes(size),
+    pacer,
     fastLane: options.fastLane ?? true,
   };
   const { schema, execute }: PublicSchema = isHub

@@ -100,6 +100,9 @@ interface RecordsArgs {
   readonly after?: string | null;
 }
 
+/** What a record is reckoned to be before it is there. */
+const RECORD_BYTES = 200;
+
 class RecordNode {
   readonly id: string;
   readonly values: Readonly<Record<string, RecordValue>>;
@@ -286,6 +289,7 @@ export class DatasetNode {
   }
 
   async records(args: RecordsArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
+    await context.services.pacer.pass(args.first * RECORD_BYTES);
     const view = await context.access.view(this.#dataset, 'QUERY');
     const ask = (call: Call): Promise<RecordResult> =>
       context.services.door.query(
@@ -308,6 +312,7 @@ export class DatasetNode {
   }
 
   async aggregate(args: AggregateArgs, context: HubContext, info: GraphQLResolveInfo): Promise<object> {
+    await context.services.pacer.pass(args.first * RECORD_BYTES);
     const view = await context.access.view(this.#dataset, 'AGGREGATE');
     const ask = (call: Call): Promise<AggregateResult> =>
       context.services.door.aggregate(

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Clock, Timers } from '@civex/environment';
+import type { Clock, Timer, Timers } from '@civex/environment';
 import { isHubError } from '@civex/errors';
 import type { Asker } from './access.ts';
 import type { Gateway } from './create-gateway.ts';
@@ -20,11 +20,30 @@ export interface ExportServerOptions {
   readonly onExport: (outcome: string, durationMs: number) => void;
 }
 
-/** Waits until the caller has taken what was written. @throws when the caller is gone or takes nothing for `stalledMs`. */
-function drained(response: ServerResponse, environment: Timers, stalledMs: number): Promise<void> {
+/**
+ * How often it is looked whether a caller who takes nothing may still have the file, in milliseconds: what it has not
+ * taken by then has left nobody but this process.
+ */
+const LOOK_MS = 1_000;
+
+/**
+ * Waits until the caller has taken what was written.
+ *
+ * @throws when the caller is gone or takes nothing for `stalledMs`; what `confirm` throws.
+ */
+function drained(
+  response: ServerResponse,
+  environment: Timers,
+  stalledMs: number,
+  confirm: (() => Promise<void>) | null,
+): Promise<void> {
   return new Promise((resolve, reject) => {
+    let isSettled = false;
+    let look: Timer | null = null;
     const settle = (end: () => void) => () => {
+      isSettled = true;
       environment.clearTimer(timer);
+      environment.clearTimer(look);
       response.off('drain', onDrain).off('close', onClose);
       end();
     };
@@ -34,6 +53,16 @@ function drained(response: ServerResponse, environment: Timers, stalledMs: numbe
       settle(() => reject(new Error('the caller takes nothing'))),
       stalledMs,
     );
+    const watch = (confirmOnce: () => Promise<void>): void => {
+      if (isSettled) return;
+      look = environment.setTimer(() => {
+        confirmOnce().then(
+          () => watch(confirmOnce),
+          (error: Error) => settle(() => reject(error))(),
+        );
+      }, LOOK_MS);
+    };
+    if (confirm !== null) watch(confirm);
     response.once('drain', onDrain).once('close', onClose);
   });
 }
@@ -67,7 +96,8 @@ function headersOf(opened: OpenExport): Readonly<Record<string, string>> {
 /**
  * Serves `GET /exports/{datasetId}.{format}`. What is wrong before the first batch is answered with its status. What
  * goes wrong later cuts the connection inside the chunked body, which every HTTP/1.1 client reports as an error, and the
- * trailer that says `complete` is missing: a file that looks whole is whole.
+ * trailer that says `complete` is missing: a file that looks whole is whole. An agreement that is not in force any longer
+ * cuts it within a second, whether its caller reads or not.
  */
 export function createExportServer(
   options: ExportServerOptions,
@@ -77,8 +107,10 @@ export function createExportServer(
 
   async function send(opened: OpenExport, response: ServerResponse): Promise<void> {
     response.writeHead(200, headersOf(opened));
+    const confirm = opened.isOpenData ? null : opened.confirm;
     for await (const chunk of opened.chunks)
-      if (!response.write(chunk)) await drained(response, environment, stalledMs);
+      if (!response.write(chunk)) await drained(response, environment, stalledMs, confirm);
+    await confirm?.();
     response.addTrailers({
       'Civex-Export-Status': 'complete',
       'Civex-Export-Records': String(opened.records()),
@@ -117,6 +149,8 @@ export function createExportServer(
     } catch (error) {
       outcome = gone.signal.aborted ? 'CANCELLED' : isHubError(error) ? error.code : 'INTERNAL';
       if (response.headersSent) {
+        // What waits for its way out is lost to a caller who may not have it any longer.
+        if (outcome === 'ACCESS_DENIED') response.socket?.resetAndDestroy();
         response.destroy();
         return;
       }

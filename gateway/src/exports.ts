@@ -148,6 +148,8 @@ export interface OpenExport {
   readonly isResumable: boolean;
   /** The file, in pieces, pulled as they are read. Ends only when the file is whole. */
   readonly chunks: AsyncIterable<Uint8Array>;
+  /** Looks once more whether the caller may have it. @throws HubError as `AccessView.release`. */
+  readonly confirm: () => Promise<void>;
   /** Records written so far. */
   readonly records: () => number;
 }
@@ -168,7 +170,10 @@ async function* write(
     if (bytes !== null) yield bytes;
   }
   const end = writer.end();
-  if (end !== null) yield end;
+  if (end === null) return;
+  // It may hold records that were released long ago: a portal can take its time to end.
+  await stream.confirm();
+  yield end;
 }
 
 async function loadLocal(
@@ -238,6 +243,7 @@ async function openMetadata(question: ExportQuestion, context: HubContext): Prom
     isOpenData: view.fingerprint === '',
     isResumable: false,
     chunks: inOnePiece(Buffer.from(text)),
+    confirm: () => Promise.resolve(),
     records: () => 0,
   };
 }
@@ -267,7 +273,8 @@ export async function openExport(question: ExportQuestion, context: HubContext):
       ids,
       after,
     },
-    createCall(context, trace),
+    // Its reader sets the pace, and it has a place of its own.
+    { ...createCall(context, trace), pace: undefined },
   );
   const header = headerOf(question, dataset, source, trace.fetchedAtEpochMs ?? context.services.now());
   const writer = createExportWriter(format, stream.columns, header, {
@@ -285,6 +292,7 @@ export async function openExport(question: ExportQuestion, context: HubContext):
     chunks: write(stream, writer, (count) => {
       records += count;
     }),
+    confirm: stream.confirm,
     records: () => records,
   };
 }

@@ -52,7 +52,49 @@ function write(value: unknown): string {
   return `{${out}}`;
 }
 
-/** `JSON.stringify` for the data of an answer, with the texts of projections put in as they are. */
-export function stringifyData(data: unknown): string {
-  return typeof data === 'object' && data !== null && answers.has(data) ? write(data) : JSON.stringify(data);
+/** What a value is reckoned to be as text, in characters; looks no further than `limit`. */
+function weigh(value: unknown, limit: number): number {
+  if (typeof value === 'string') return value.length + 2;
+  if (typeof value !== 'object' || value === null) return 8;
+  const text = texts.get(value);
+  if (text !== undefined && text !== '') return text.length;
+  let weight = 2;
+  if (Array.isArray(value))
+    for (let at = 0; at < value.length && weight <= limit; at++) weight += weigh(value[at], limit - weight) + 1; // prettier-ignore
+  else
+    for (const key in value) {
+      if (weight > limit) break;
+      weight += key.length + 4 + weigh((value as Readonly<Record<string, unknown>>)[key], limit - weight);
+    }
+  return weight;
+}
+
+/** Characters that are written in one go. */
+const PIECE = 65_536;
+
+function* inPieces(value: unknown, writeOne: (value: unknown) => string): Generator<string> {
+  if (typeof value !== 'object' || value === null || weigh(value, PIECE) <= PIECE) {
+    yield writeOne(value);
+    return;
+  }
+  const isList = Array.isArray(value);
+  let open = isList ? '[' : '{';
+  for (const [key, part] of isList ? value.entries() : Object.entries(value)) {
+    if (!isList && part === undefined) continue;
+    yield isList ? open : `${open}${JSON.stringify(key)}:`;
+    open = ',';
+    yield* inPieces(part, writeOne);
+  }
+  if (open !== ',') yield open;
+  yield isList ? ']' : '}';
+}
+
+/**
+ * `JSON.stringify` for the data of an answer, with the texts of projections put in as they are: whole when it is small,
+ * else in pieces, each made when it is asked for.
+ */
+export function stringifyData(data: unknown): string | Iterable<string> {
+  const isProjected = typeof data === 'object' && data !== null && answers.has(data);
+  const writeOne = isProjected ? write : (value: unknown): string => JSON.stringify(value) ?? 'null';
+  return weigh(data, PIECE) <= PIECE ? writeOne(data) : inPieces(data, writeOne);
 }

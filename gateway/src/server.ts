@@ -2,7 +2,8 @@ import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import type { AddressInfo } from 'node:net';
-import type { Environment } from '@civex/environment';
+import { createPacer } from '@civex/environment';
+import type { Environment, Pacer } from '@civex/environment';
 import { isHubError } from '@civex/errors';
 import { GraphQLError } from 'graphql';
 import type { ExecutionResult } from 'graphql';
@@ -79,16 +80,18 @@ function send(
   response: ServerResponse,
   status: number,
   type: string,
-  body: string | Uint8Array,
+  body: string | Uint8Array | readonly Uint8Array[],
   headers: Readonly<Record<string, string>> = {},
 ): void {
+  const pieces = typeof body === 'string' || body instanceof Uint8Array ? [body] : body;
   response.writeHead(status, {
     'content-type': type,
-    'content-length': Buffer.byteLength(body),
+    'content-length': pieces.reduce((sum, piece) => sum + Buffer.byteLength(piece), 0),
     'x-content-type-options': 'nosniff',
     ...headers,
   });
-  response.end(body);
+  for (const piece of pieces.slice(0, -1)) response.write(piece);
+  response.end(pieces.at(-1));
 }
 
 /** `application/json`, in UTF-8 or without a charset. Anything else a browser could send without asking first. */
@@ -209,7 +212,11 @@ function statusOf(result: ExecutionResult, type: string): number {
   return type === RESPONSE_TYPE && !('data' in result) ? 400 : 200;
 }
 
-function serialise(result: ExecutionResult): string {
+/** Characters of answers written in one turn of the event loop: a few milliseconds of work. */
+const TURN_CHARACTERS = 131_072;
+
+/** The body of an answer. A large one is made in turns, so that nobody waits for it but its caller. */
+function serialise(result: ExecutionResult, pacer: Pacer): string | Promise<readonly Buffer[]> {
   const { errors, data, extensions } = result;
   const parts: string[] = [];
   if (errors !== undefined)
@@ -221,9 +228,36 @@ function serialise(result: ExecutionResult): string {
         }),
       )}`,
     );
-  if (data !== undefined) parts.push(`"data":${stringifyData(data)}`);
-  if (extensions !== undefined) parts.push(`"extensions":${JSON.stringify(extensions)}`);
-  return `{${parts.join(',')}}`;
+  const text = data === undefined ? null : stringifyData(data);
+  const after = extensions === undefined ? '' : `${data === undefined && errors === undefined ? '' : ','}"extensions":${JSON.stringify(extensions)}`; // prettier-ignore
+  if (text === null || typeof text === 'string') {
+    if (text !== null) parts.push(`"data":${text}`);
+    return `{${parts.join(',')}${after}}`;
+  }
+  parts.push('"data":');
+  return gather(`{${parts.join(',')}`, text, `${after}}`, pacer);
+}
+
+/** Text of one buffer, in characters. */
+const GATHERED = 65_536;
+
+async function gather(
+  before: string,
+  pieces: Iterable<string>,
+  after: string,
+  pacer: Pacer,
+): Promise<readonly Buffer[]> {
+  const buffers: Buffer[] = [];
+  let text = before;
+  for (const piece of pieces) {
+    text += piece;
+    if (text.length < GATHERED) continue;
+    buffers.push(Buffer.from(text));
+    await pacer.pass(text.length);
+    text = '';
+  }
+  buffers.push(Buffer.from(text + after));
+  return buffers;
 }
 
 interface StaticPage {
@@ -253,6 +287,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
   const { gateway, environment } = options;
   const waits: ConnectionWaits = { ...CONNECTION_WAITS, ...options.waits };
   const unread: UnreadBodies = { bytes: 0, maxBytes: options.concurrentRequests * options.bodyBytes };
+  const pacer = createPacer(environment, TURN_CHARACTERS);
   let running = 0;
   let stopping = false;
   /** Nobody is answered before it is known who asks. */
@@ -295,8 +330,11 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       });
       const result = await gateway.execute(params, { signal: gone.signal, asker });
       outcome = result.errors === undefined ? 'ok' : 'data' in result ? 'partial' : 'error';
+      if (response.destroyed) return;
+      const serialised = serialise(result, pacer);
+      const written = typeof serialised === 'string' ? serialised : await serialised;
       if (!response.destroyed)
-        reply(response, statusOf(result, type), type, serialise(result), asker.caller === null ? {} : PRIVATE);
+        reply(response, statusOf(result, type), type, written, asker.caller === null ? {} : PRIVATE);
     } finally {
       if (isRunning) running--;
       options.onRequest(outcome, environment.monotonicMs() - startedAt);

@@ -8,8 +8,10 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { request } from 'undici';
 import { ask } from '../test-support/test-hub.ts';
 import type { Loose } from '../test-support/test-hub.ts';
-import { agree, ENERGY, startSharingHub } from './support/sharing-hub.ts';
-import type { Partner, SharingHub } from './support/sharing-hub.ts';
+import { startTwoHubProcesses } from './support/hub-processes.ts';
+import type { TwoHubProcesses } from './support/hub-processes.ts';
+import { agree, ENERGY } from './support/sharing-hub.ts';
+import type { Partner } from './support/sharing-hub.ts';
 
 /** Batches of six questions at once; `CIVEX_ISOLATION_BATCHES` for a longer programme. */
 const BATCHES = Number(process.env['CIVEX_ISOLATION_BATCHES'] ?? '40');
@@ -21,8 +23,7 @@ const PURPOSE = { 'civex-purpose': 'energy-planning' };
 type Row = Readonly<Record<string, unknown>>;
 
 let sandbox: Sandbox;
-let first: SharingHub;
-let second: SharingHub;
+let hubs: TwoHubProcesses;
 let council: Partner;
 let region: Partner;
 let university: Partner;
@@ -30,19 +31,14 @@ let rows: readonly Row[];
 
 beforeAll(async () => {
   sandbox = await startSandbox();
-  first = await startSharingHub(sandbox);
-  second = await startSharingHub(sandbox, {
-    databaseUrl: await first.databaseUrl(),
-    resource: `${first.hub.url}/graphql`,
-  });
-  council = await first.partner('council-office', 'leicester-city-council', ['use', 'manage']);
-  region = await first.partner('region-dashboard', 'emr-region', ['use', 'manage']);
-  university = await first.partner('university', 'uni', ['use', 'manage']);
+  hubs = await startTwoHubProcesses(sandbox);
+  council = await hubs.partner('council-office', 'leicester-city-council', ['use', 'manage']);
+  region = await hubs.partner('region-dashboard', 'emr-region', ['use', 'manage']);
+  university = await hubs.partner('university', 'uni', ['use', 'manage']);
   rows = sandbox.portal('leicester').truth(METERS)?.records ?? [];
 }, 60_000);
 afterAll(async () => {
-  await second?.[Symbol.asyncDispose]();
-  await first?.[Symbol.asyncDispose]();
+  await hubs?.[Symbol.asyncDispose]();
   await sandbox?.close();
 });
 
@@ -54,18 +50,25 @@ const termsFor = (consumer: string, grant: object) => ({
   validUntil: '2030-01-01T00:00:00Z',
   grants: [{ dataset: ENERGY, actions: ['QUERY', 'AGGREGATE', 'EXPORT'], ...grant }],
 });
+const GRID_METRES = { region: 500, university: 2_000 } as const;
+const UNIVERSITY_COLUMNS = ['reading_id', 'fuel', 'site_type', 'period', 'cost', 'ward', 'geo_point_2d'];
 const REGION_TERMS = termsFor('emr-region', {
   masks: [
     { property: 'meter_number', method: 'HASH' },
+    { property: 'ward', method: 'HASH' },
     { property: 'occupier', method: 'HIDE' },
     { property: 'postcode', method: 'PREFIX', parameter: 3 },
-    { property: 'geo_point_2d', method: 'GRID', parameter: 500 },
+    { property: 'geo_point_2d', method: 'GRID', parameter: GRID_METRES.region },
   ],
   rows: { property: 'fuel', eq: 'Electricity' },
 });
 const UNIVERSITY_TERMS = termsFor('uni', {
-  properties: ['reading_id', 'fuel', 'site_type', 'period', 'cost'],
-  masks: [{ property: 'period', method: 'YEAR' }],
+  properties: UNIVERSITY_COLUMNS,
+  masks: [
+    { property: 'period', method: 'YEAR' },
+    { property: 'ward', method: 'HASH' },
+    { property: 'geo_point_2d', method: 'GRID', parameter: GRID_METRES.university },
+  ],
   rows: { property: 'fuel', eq: 'Gas' },
 });
 
@@ -73,11 +76,16 @@ const UNIVERSITY_TERMS = termsFor('uni', {
 interface Own {
   readonly rows: readonly Row[];
   readonly columns: ReadonlySet<string>;
-  /** Of the columns asked for below. */
+  /** What it sees of a row, but for the columns of `masked`. */
   readonly show: (row: Row) => Row;
+  /** What it sees of them depends on a key: `createMaskLaws` holds it against laws. */
+  readonly masked: Readonly<Record<string, 'HASH' | 'GRID'>>;
   /** Texts that may be in none of its answers. */
   readonly secrets: readonly string[];
 }
+
+const without = (row: Row, columns: readonly string[]): Row =>
+  Object.fromEntries(Object.entries(row).filter(([name]) => !columns.includes(name)));
 
 const textsOf = (from: readonly Row[], columns: readonly string[]): readonly string[] => [
   ...new Set(from.flatMap((row) => columns.map((name) => row[name])).filter((value) => typeof value === 'string')),
@@ -91,12 +99,11 @@ function modelOf(): Readonly<Record<'region' | 'university', Own>> {
     region: {
       rows: electric,
       columns: new Set(all.filter((name) => name !== 'occupier')),
-      show: ({ reading_id, fuel, cost, postcode }) => ({
-        reading_id,
-        fuel,
-        cost,
-        postcode: String(postcode).slice(0, 3),
+      show: (row) => ({
+        ...without(row, ['occupier', 'meter_number', 'ward', 'geo_point_2d']),
+        postcode: String(row['postcode']).slice(0, 3),
       }),
+      masked: { meter_number: 'HASH', ward: 'HASH', geo_point_2d: 'GRID' },
       secrets: [
         ...textsOf(rows, ['meter_number', 'occupier', 'postcode']),
         ...textsOf(gas, ['site_name', 'site_ref']),
@@ -105,12 +112,74 @@ function modelOf(): Readonly<Record<'region' | 'university', Own>> {
     },
     university: {
       rows: gas,
-      columns: new Set(['reading_id', 'fuel', 'site_type', 'period', 'cost']),
-      show: ({ reading_id, fuel, cost, period }) => ({ reading_id, fuel, cost, period: String(period).slice(0, 4) }),
+      columns: new Set(UNIVERSITY_COLUMNS),
+      show: ({ reading_id, fuel, site_type, cost, period }) => ({
+        reading_id,
+        fuel,
+        site_type,
+        cost,
+        period: String(period).slice(0, 4),
+      }),
+      masked: { ward: 'HASH', geo_point_2d: 'GRID' },
       secrets: [
         ...textsOf(rows, ['meter_number', 'occupier', 'postcode', 'site_name', 'site_ref', 'period']),
         ...electric.map(({ reading_id }) => String(reading_id)),
       ],
+    },
+  };
+}
+
+/** Metres between two points, on a sphere. */
+function metresBetween([lon1, lat1]: readonly number[], [lon2, lat2]: readonly number[]): number {
+  const radians = (degrees: number): number => (degrees * Math.PI) / 180;
+  const half = (a: number, b: number): number => Math.sin(radians((b - a) / 2)) ** 2;
+  const chord = half(lat1!, lat2!) + Math.cos(radians(lat1!)) * Math.cos(radians(lat2!)) * half(lon1!, lon2!);
+  return 2 * 6_371_000 * Math.asin(Math.sqrt(chord));
+}
+
+/** From its corner to the middle of a cell, in metres: that of the H3 resolution at least as wide as what was agreed. */
+const CELL_RADIUS = { region: 531, university: 1_406 } as const;
+
+/**
+ * What holds of HASH and GRID whatever the keys are: one digest for one value in one agreement and none for two, and none
+ * in two agreements; one place for one point, no further away than its cell reaches and no closer to the next than was
+ * agreed. Kept over all answers of both processes.
+ */
+function createMaskLaws() {
+  const digests = new Map<string, string>();
+  const valueOf = new Map<string, string>();
+  const places = new Map<string, readonly number[]>();
+  const centres = { region: new Map<string, readonly number[]>(), university: new Map<string, readonly number[]>() };
+  const once = <T>(known: Map<string, T>, key: string, value: T): boolean => {
+    if (!known.has(key)) known.set(key, value);
+    return JSON.stringify(known.get(key)) === JSON.stringify(value);
+  };
+  const isDigest = (name: 'region' | 'university', raw: unknown, seen: unknown): boolean =>
+    typeof seen === 'string' &&
+    /^[\w-]{22}$/.test(seen) &&
+    once(digests, `${name} ${String(raw)}`, seen) &&
+    once(valueOf, seen, `${name} ${String(raw)}`);
+  const isPlace = (name: 'region' | 'university', raw: unknown, seen: unknown): boolean => {
+    const { lon, lat } = raw as { readonly lon: number; readonly lat: number };
+    const { coordinates = [] } = (seen ?? {}) as { readonly coordinates?: readonly number[] };
+    if (coordinates.length !== 2) return false;
+    centres[name].set(coordinates.join(), coordinates);
+    return (
+      once(places, `${name} ${lon} ${lat}`, coordinates) &&
+      // Cells of one resolution differ by a fifth, and their edges are not those of their children.
+      metresBetween([lon, lat], coordinates) <= 1.35 * CELL_RADIUS[name]
+    );
+  };
+  return {
+    counts: () => ({ digests: valueOf.size, places: places.size, centres: centres.region.size + centres.university.size }), // prettier-ignore
+    /** Whether a masked value may be shown of the raw one. */
+    holds: (name: 'region' | 'university', method: 'HASH' | 'GRID', raw: unknown, seen: unknown): boolean =>
+      raw === null ? seen === null : method === 'HASH' ? isDigest(name, raw, seen) : isPlace(name, raw, seen),
+    /** Pairs of places of one agreement that are closer than it says. */
+    tooClose(name: 'region' | 'university'): number {
+      const all = [...centres[name].values()];
+      return all.flatMap((a, index) => all.slice(index + 1).filter((b) => metresBetween(a, b) < GRID_METRES[name]))
+        .length; // prettier-ignore
     },
   };
 }
@@ -135,9 +204,11 @@ test('four callers of two hubs see what is theirs and nothing else, whatever the
   const random = createSeededRandom(SEED);
   const int = (below: number): number => Math.floor(random() * below);
   const model = modelOf();
+  const byId = new Map(rows.map((row) => [Number(row['reading_id']), row]));
+  const laws = createMaskLaws();
   const agreements = {
     region: await agree(council, region, REGION_TERMS),
-    university: await agree(council.at(second.hub.url), university, UNIVERSITY_TERMS),
+    university: await agree(council.at(hubs.second.url), university, UNIVERSITY_TERMS),
   };
   const isActive = { region: true, university: true };
   const counted = { questions: 0, leaks: 0, wrong: 0, changes: 0, cuts: 0 };
@@ -180,6 +251,18 @@ test('four callers of two hubs see what is theirs and nothing else, whatever the
     return { text, code: JSON.parse(text).errors?.[0]?.extensions?.code ?? 'refused' };
   };
 
+  /** What a caller was shown of a row, but for columns that depend on a key; `null` where these break a law. */
+  const withoutMasks = (name: 'region' | 'university', shown: Row): Row | null => {
+    const raw = byId.get(Number(shown['reading_id']));
+    const left: Record<string, unknown> = { ...shown };
+    for (const [column, method] of Object.entries(model[name].masked)) {
+      if (!Object.hasOwn(shown, column)) continue;
+      if (raw === undefined || !laws.holds(name, method, raw[column], shown[column])) return null;
+      delete left[column];
+    }
+    return left;
+  };
+
   /** One question; holds its answer against the model. `isSettled`: no agreement changes while it is asked. */
   const pose = async (name: Name, url: string, isSettled: boolean): Promise<void> => {
     counted.questions++;
@@ -191,7 +274,11 @@ test('four callers of two hubs see what is theirs and nothing else, whatever the
     const mine = (own?.rows ?? []).filter(({ cost }) => filter === null || (typeof cost === 'number' && cost > bound));
     const direction = int(2) === 0 ? 'ASC' : 'DESC';
     const size = 1 + int(20);
-    const properties = name === 'university' ? ['reading_id', 'fuel', 'cost', 'period'] : ['reading_id', 'fuel', 'cost', 'postcode']; // prettier-ignore
+    const properties = ['reading_id', 'fuel', 'cost', 'ward', 'geo_point_2d', name === 'university' ? 'period' : 'postcode']; // prettier-ignore
+    const unmask = (shown: Row): Row | null =>
+      own === null ? shown : withoutMasks(name as 'region' | 'university', shown);
+    const picked = (row: Row): Row =>
+      Object.fromEntries(Object.entries(row).filter(([column]) => properties.includes(column)));
     let told: Told;
     let seen: unknown;
     let expected: unknown;
@@ -199,9 +286,9 @@ test('four callers of two hubs see what is theirs and nothing else, whatever the
     if (kind <= 1) {
       told = await askAs(name, url, RECORDS, { id: ENERGY, filter, first: size, properties, direction });
       const { records } = told.data?.dataset ?? {};
-      seen = records && { total: records.totalCount, values: records.nodes.map(({ values }: Loose) => values) };
+      seen = records && { total: records.totalCount, values: records.nodes.map(({ values }: Loose) => unmask(values)) };
       const sorted = mine.toSorted((a, b) => (Number(a['reading_id']) - Number(b['reading_id'])) * (direction === 'ASC' ? 1 : -1)); // prettier-ignore
-      expected = own && { total: mine.length, values: sorted.slice(0, size).map(own.show) };
+      expected = own && { total: mine.length, values: sorted.slice(0, size).map((row) => picked(own.show(row))) };
     } else if (kind <= 3) {
       told = await askAs(name, url, AGGREGATE, { id: ENERGY, filter });
       seen = told.data?.dataset?.aggregate?.groups;
@@ -215,8 +302,9 @@ test('four callers of two hubs see what is theirs and nothing else, whatever the
               .split('\n')
               .map((line) => JSON.parse(line) as Row)
           : [];
-      seen = { ids: lines.map((line) => Number(line['reading_id'])).toSorted((a, b) => a - b), columns: [...new Set(lines.flatMap(Object.keys))].toSorted() }; // prettier-ignore
-      expected = own && { ids: own.rows.map((row) => Number(row['reading_id'])).toSorted((a, b) => a - b), columns: [...own.columns].toSorted() }; // prettier-ignore
+      const ordered = <T extends Row | null>(list: readonly T[]): readonly T[] => list.toSorted((a, b) => Number(a?.['reading_id']) - Number(b?.['reading_id'])); // prettier-ignore
+      seen = { rows: ordered(lines.map(unmask)), columns: [...new Set(lines.flatMap(Object.keys))].toSorted() };
+      expected = own && { rows: ordered(own.rows.map(own.show)), columns: [...own.columns].toSorted() };
     } else {
       needsAgreement = false;
       told = await askAs(name, url, '{ datasets(first: 200, filter: { catalogs: ["mexico-city", "leicester"] }) { totalCount nodes { id recordCount } } viewer { organisation anonymous agreements { id } } }', {}); // prettier-ignore
@@ -237,7 +325,7 @@ test('four callers of two hubs see what is theirs and nothing else, whatever the
       note('wrong', `${name} ${kind} saw ${JSON.stringify(seen)?.slice(0, 400)} instead of ${JSON.stringify(expected)?.slice(0, 400)}`); // prettier-ignore
   };
 
-  const urls = [first.hub.url, second.hub.url];
+  const urls = [hubs.first.url, hubs.second.url];
   const anyUrl = (): string => urls[int(2)] ?? '';
   const flip = async (): Promise<void> => {
     const name = int(2) === 0 ? 'region' : 'university';
@@ -259,11 +347,17 @@ test('four callers of two hubs see what is theirs and nothing else, whatever the
   for (const name of ['region', 'university'] as const)
     await council.ask('mutation ($id: ID!) { endAgreement(id: $id, reason: "over") { state } }', { id: agreements[name] }); // prettier-ignore
   expect(counted.changes).toBeGreaterThan(BATCHES / 8);
+  expect(new Set([hubs.first.pid, hubs.second.pid, process.pid]).size).toBe(3);
+  const { digests, places, centres } = laws.counts();
+  const tooClose = laws.tooClose('region') + laws.tooClose('university');
+  expect(Math.min(digests, places, centres)).toBeGreaterThan(10);
   task.meta.figures = [
     { point: 15, what: `answers to four callers of two hubs on one store, ${counted.questions} asked: leaks`, value: counted.leaks, target: '0', isMet: counted.leaks === 0 }, // prettier-ignore
     { point: 15, what: `the same, ${counted.changes} changes of agreements between: not what the model has`, value: counted.wrong, target: '0', isMet: counted.wrong === 0 }, // prettier-ignore
+    { point: 15, what: `places of ${centres} grid cells closer than the agreement has them; ${digests} digests, ${places} points held against the laws of their masks`, value: tooClose, target: '0', isMet: tooClose === 0 }, // prettier-ignore
   ];
   expect(faults).toEqual([]);
+  expect(tooClose).toBe(0);
 }, 2_100_000);
 
 /** Objects with their members in order, so that equal ones have one text. */
@@ -276,12 +370,12 @@ test('the end of an agreement at one hub holds on the next request at the other'
   let late = 0;
   const rounds = 6;
   for (let round = 0; round < rounds; round++) {
-    const id = await agree(council, region.at(second.hub.url), REGION_TERMS);
-    const [here, there] = round % 2 === 0 ? [first, second] : [second, first];
+    const id = await agree(council, region.at(hubs.second.url), REGION_TERMS);
+    const [here, there] = round % 2 === 0 ? [hubs.first, hubs.second] : [hubs.second, hubs.first];
     const pose = () =>
-      region.at(there.hub.url).ask(RECORDS, { id: ENERGY, first: 1, properties: ['fuel'], direction: 'ASC' }, { ...PURPOSE, 'civex-agreement': id }); // prettier-ignore
+      region.at(there.url).ask(RECORDS, { id: ENERGY, first: 1, properties: ['fuel'], direction: 'ASC' }, { ...PURPOSE, 'civex-agreement': id }); // prettier-ignore
     expect((await pose()).errors).toBeUndefined();
-    await council.at(here.hub.url).ask('mutation ($id: ID!) { endAgreement(id: $id, reason: "over") { state } }', { id }); // prettier-ignore
+    await council.at(here.url).ask('mutation ($id: ID!) { endAgreement(id: $id, reason: "over") { state } }', { id }); // prettier-ignore
     if ((await pose()).errors?.[0]?.extensions.code !== 'ACCESS_DENIED') late++;
   }
   task.meta.figures = [
@@ -297,7 +391,7 @@ const STEPS = 10;
 test('whatever is done to an agreement at two hubs is decided as the model of its life decides', async ({ task }) => {
   const random = createSeededRandom(SEED + 1);
   const int = (below: number): number => Math.floor(random() * below);
-  const urls = [first.hub.url, second.hub.url];
+  const urls = [hubs.first.url, hubs.second.url];
   const parties = [
     [council, { organisation: 'leicester-city-council', subject: 'council-office', mayManage: true }],
     [region, { organisation: 'emr-region', subject: 'region-dashboard', mayManage: true }],

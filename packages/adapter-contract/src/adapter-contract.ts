@@ -39,6 +39,11 @@ export interface Call {
    * for it. Default: false.
    */
   readonly isConfidential?: boolean | undefined;
+  /**
+   * To be waited for before records of this size, in bytes, are looked at, where many calls may do so at once; see `Pacer`
+   * of the environment. Default: nothing waits.
+   */
+  readonly pace?: ((size: number) => Promise<void> | undefined) | undefined;
 }
 
 export type Outcome<T> = T | null | HubError;

@@ -12,6 +12,8 @@ export type {
   TimerOptions,
   Timers,
 } from './environment.ts';
+export { createPacer } from './pacer.ts';
+export type { Pacer } from './pacer.ts';
 export { createSystemEnvironment } from './system-environment.ts';
 export { createUuid } from './uuid.ts';
 export { createSeededRandom, createVirtualEnvironment } from './virtual-environment.ts';

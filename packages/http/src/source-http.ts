@@ -136,13 +136,13 @@ interface Landed {
   readonly fetchedAtEpochMs: number;
   /** Monotonic, for its age. */
   readonly landedAtMs: number;
+  /** The answer as it came, so that the same answer need not be parsed again. */
+  readonly body: Uint8Array;
 }
 
 interface CacheEntry extends Landed {
-  /** The answer as it came, so that the same answer need not be parsed again. */
   readonly status: number;
   readonly mediaType: string | null;
-  readonly body: Uint8Array;
 }
 
 interface Waiter {
@@ -152,6 +152,8 @@ interface Waiter {
 
 interface Flight extends Job {
   readonly key: string | null;
+  /** Whether its answer waits for a turn of the event loop. */
+  readonly isPaced: boolean;
   readonly startedAtMs: number;
   readonly waiters: Set<Waiter>;
 }
@@ -406,6 +408,8 @@ export function createSourceHttpWith(
       const obtained = await obtain(wire, false, flight);
       if (obtained.kind === 'received') {
         const { received } = obtained;
+        // Lists of datasets are read many at a time, and mostly say what they said before.
+        if (flight.isPaced) await environment.pacer?.pass(received.body.length);
         const mediaType = mediaTypeOf(received.headers);
         const before = flight.key === null ? undefined : cache?.peek(flight.key);
         // A portal that gives the same bytes again has said the same thing: its value is made once. The portal was asked
@@ -447,9 +451,10 @@ export function createSourceHttpWith(
     if (flight.key !== null && flights.get(flight.key) === flight) flights.delete(flight.key);
   }
 
-  function startFlight(key: string | null, call: HttpCall, startedAtMs: number): Flight {
+  function startFlight(key: string | null, isPaced: boolean, call: HttpCall, startedAtMs: number): Flight {
     const flight: Flight = {
       key,
+      isPaced,
       startedAtMs,
       deadlineMs: startedAtMs,
       cancellation: new Cancellation(),
@@ -514,7 +519,7 @@ export function createSourceHttpWith(
     const waitMs = Math.min(admit(call, askedAt), limits.totalTimeoutMs);
     const wire = toWireRequest(request);
     if (request.cache === 'none' || call.isConfidential === true) {
-      const flight = startFlight(null, call, askedAt);
+      const flight = startFlight(null, request.cache !== 'catalog', call, askedAt);
       const boarded = board(flight, call, askedAt, waitMs);
       void fly(flight, wire, parse);
       const landed = await boarded;
@@ -537,10 +542,12 @@ export function createSourceHttpWith(
       let flight = flights.get(wire.key);
       // Who comes in the second half of a flight's time would get less than its own: it starts another.
       const isJoined = flight !== undefined && askedAt - flight.startedAtMs < limits.totalTimeoutMs / 2;
-      if (flight === undefined || !isJoined) flight = startFlight(wire.key, call, askedAt);
+      if (flight === undefined || !isJoined) flight = startFlight(wire.key, request.cache === 'records', call, askedAt);
       const boarded = board(flight, call, askedAt, waitMs);
       if (!isJoined) void fly(flight, wire, parse);
       const landed = await boarded;
+      // What each makes of it is work again.
+      if (isJoined && flight.isPaced) await environment.pacer?.pass(landed.body.length);
       noteFetched(call.trace, landed.fetchedAtEpochMs);
       // As above.
       return landed.value as T;

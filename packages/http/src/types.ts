@@ -1,4 +1,4 @@
-import type { Environment } from '@civex/environment';
+import type { Environment, Pacer } from '@civex/environment';
 
 /** What the client needs of a call. The adapter contract's `Call` fits; the caller's identity does not exist here. */
 export interface HttpCall {
@@ -125,4 +125,6 @@ export interface HttpEnvironment extends Environment {
     upstream(source: string, outcome: string, durationMs: number): void;
     circuit(source: string, state: 'closed' | 'open' | 'half-open'): void;
   };
+  /** Spreads answers with records that arrive at once, in bytes. Default: each is read when it is there. */
+  readonly pacer?: Pacer | undefined;
 }

@@ -42,6 +42,9 @@ export interface SeenQuestion extends BoundQuestion {
   readonly facet: RecordsFacet;
 }
 
+/** What a record is reckoned to be, for `Call.pace`. */
+export const RECORD_BYTES = 200;
+
 export const factsOf = (dataset: Dataset): { readonly source: string; readonly datasetId: string } => ({
   source: dataset.source,
   datasetId: dataset.id,

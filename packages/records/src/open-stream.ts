@@ -42,6 +42,12 @@ export interface RecordStream {
    * rejects. Values are the source's own (big integers, geometries); ids are empty unless they were asked for.
    */
   readonly batches: AsyncIterable<readonly HubRecord[]>;
+  /**
+   * Looks once more whether the view still holds; for whoever keeps records back, and before saying that all are there.
+   *
+   * @throws HubError as `AccessView.release`.
+   */
+  readonly confirm: () => Promise<void>;
 }
 
 /** How the source's order, the hub's, or none is kept; decided before anything is read. */
@@ -212,5 +218,6 @@ export async function openStream(
     split,
     scannedRecords: () => measureCost().scannedRecords,
     batches: batches(),
+    confirm: () => (view.isOpen ? Promise.resolve() : access.release({ records: 0, isFirst: false })),
   };
 }

@@ -4,7 +4,7 @@ import type { HubRecord } from '@civex/model';
 import type { RecordFilter, SortKey } from '@civex/query';
 import { createPredicate, createRecordComparator, isPredicate, splitFilter } from '@civex/query';
 import type { SeenQuestion } from './bind-question.ts';
-import { factsOf } from './bind-question.ts';
+import { factsOf, RECORD_BYTES } from './bind-question.ts';
 import { LostCapability } from './lost-capabilities.ts';
 import { createRecheck } from './recheck.ts';
 
@@ -55,6 +55,7 @@ export async function* readMatches(read: MatchRead, call: Call): AsyncGenerator<
   let last: HubRecord | null = null;
   call.signal.throwIfAborted();
   for await (const batch of facet.scan(dataset, { filter: pushed, order, after, properties, ids }, call)) {
+    await call.pace?.(batch.length * RECORD_BYTES);
     call.signal.throwIfAborted();
     read.onRows?.(batch.length);
     if (order !== null)

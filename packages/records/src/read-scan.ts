@@ -4,6 +4,7 @@ import { HubError } from '@civex/errors';
 import type { Dataset, HubRecord } from '@civex/model';
 import type { RecordFilter, SortKey } from '@civex/query';
 import { createPredicate, createRecordComparator } from '@civex/query';
+import { RECORD_BYTES } from './bind-question.ts';
 import type { LostOp } from './lost-capabilities.ts';
 import { LostCapability } from './lost-capabilities.ts';
 import type { ScanPosition } from './record-cursor.ts';
@@ -61,6 +62,7 @@ export async function readScan(read: ScanRead, call: Call): Promise<ScanPage> {
 
   call.signal.throwIfAborted();
   for await (const batch of facet.scan(dataset, wholeScan(pushed), call)) {
+    await call.pace?.(batch.length * RECORD_BYTES);
     call.signal.throwIfAborted();
     rows += batch.length;
     if (rows > maxRecords)

@@ -12,6 +12,7 @@ import {
   checkFirst,
   factsOf,
   openView,
+  RECORD_BYTES,
 } from './bind-question.ts';
 import { createCostMeter } from './cost-meter.ts';
 import { digest } from './digest.ts';
@@ -362,6 +363,7 @@ export function createRecordDoor(options: RecordDoorOptions): RecordDoor {
         },
         call,
       );
+      await call.pace?.(page.records.length * RECORD_BYTES);
       await access.release({ records: page.records.length, isFirst: true });
       const { shownId } = page.seen;
       const records = page.records.map((record, index): RecordEntry => ({
