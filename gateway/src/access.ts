@@ -93,6 +93,11 @@ export interface RequestAccess extends Asker {
   mayKnow(datasetId: string): Promise<boolean>;
   /** The same, of one that its portal alone may restrict: where that cannot be told, it may not be named. */
   mayName(source: string, datasetId: string): Promise<boolean>;
+  /**
+   * What restricts a dataset of this id as far as the hub's rules and the asker's agreements tell, without its portal.
+   * Null: nothing they tell of, or nothing the asker may know of.
+   */
+  restrictionByName(datasetId: string): Promise<Restriction | null>;
   decide(restriction: Restriction, action: Action, declared?: Declared | 'unasked'): Promise<Decision>;
   /**
    * What the asker sees of the records.
@@ -186,6 +191,17 @@ export function createRequestAccess(
     mayName(source, datasetId) {
       const isConfigured = rules.restrictions.has(datasetId);
       return !isConfigured && rules.keyedSources.has(source) ? Promise.resolve(false) : this.mayKnow(datasetId);
+    },
+
+    async restrictionByName(datasetId) {
+      // What its portal restricts can be told from an agreement about it.
+      const restriction = rules.restrictions.get(datasetId) ?? {
+        datasetId,
+        provider: providerOf(datasetId, rules),
+        isDiscoverable: false,
+      };
+      const isTold = rules.restrictions.has(datasetId) || restriction.provider !== caller?.organisation;
+      return isTold && (await knows(restriction)) ? restriction : null;
     },
 
     decide,

@@ -1,5 +1,9 @@
-import { HubError } from '@civex/errors';
-import type { Action, Decision, Restriction } from '@civex/sharing';
+import { HubError, isHubError } from '@civex/errors';
+import type { Queryable, QueryableType } from '@civex/model';
+import { bindFilter, isPredicate } from '@civex/query';
+import type { FilterInput, RecordFilter } from '@civex/query';
+import { createColumnMask, maskableTypes } from '@civex/sharing';
+import type { Action, ColumnMask, Decision, Mask, Restriction } from '@civex/sharing';
 import {
   getNamedType,
   getArgumentValues,
@@ -51,7 +55,8 @@ export interface AccessExplanation {
 const MAX_FIELDS = 500;
 
 /** What is said of a dataset nothing restricts, of one that does not exist, and of one that may not be known of. */
-const NOTHING_RESTRICTS = 'Nothing restricts a dataset of this id, if there is one.';
+const NOTHING_RESTRICTS =
+  'No rule of this hub and no agreement of yours restricts a dataset of this id, if there is one. Its portal may.';
 
 const ACTION_OF: Readonly<Record<string, Action>> = { records: 'QUERY', aggregate: 'AGGREGATE' };
 
@@ -91,15 +96,16 @@ function argumentsOf(
   return field === undefined ? {} : getArgumentValues(field, node, variables);
 }
 
-/** Names of the columns a FilterInput uses. */
-function columnsOfFilter(filter: unknown, into: Set<string>, depth = 0): void {
-  if (typeof filter !== 'object' || filter === null || depth > 20) return;
-  if (Array.isArray(filter)) for (const part of filter) columnsOfFilter(part, into, depth + 1);
+/** The conditions of a FilterInput, without what connects them. */
+function leavesOf(filter: unknown, into: FilterInput[] = [], depth = 0): readonly FilterInput[] {
+  if (typeof filter !== 'object' || filter === null || depth > 20) return into;
+  if (Array.isArray(filter)) for (const part of filter) leavesOf(part, into, depth + 1);
   else {
-    const node = filter as Readonly<Record<string, unknown>>;
-    if (typeof node['property'] === 'string') into.add(node['property']);
-    for (const key of ['and', 'or', 'not']) columnsOfFilter(node[key], into, depth + 1);
+    const { and, or, not, ...leaf } = filter as FilterInput;
+    if (typeof leaf['property'] === 'string') into.push(leaf);
+    for (const inner of [and, or, not]) leavesOf(inner, into, depth + 1);
   }
+  return into;
 }
 
 const listOf = (value: unknown): readonly Readonly<Record<string, unknown>>[] =>
@@ -110,8 +116,7 @@ function columnsOf(args: Readonly<Record<string, unknown>>): {
   readonly used: ReadonlySet<string>;
   readonly shown: readonly string[] | null;
 } {
-  const used = new Set<string>();
-  columnsOfFilter(args['filter'], used);
+  const used = new Set(leavesOf(args['filter']).map(({ property }) => String(property)));
   for (const list of ['sortBy', 'groupBy', 'measures'])
     for (const { property } of listOf(args[list])) if (typeof property === 'string') used.add(property);
   const { properties } = args;
@@ -119,6 +124,35 @@ function columnsOf(args: Readonly<Record<string, unknown>>): {
     used,
     shown: Array.isArray(properties) ? properties.filter((name): name is string => typeof name === 'string') : null,
   };
+}
+
+const NO_KEY = new Uint8Array(32);
+const toColumn = (name: string, type: QueryableType): Queryable => ({ name, type, titles: {}, descriptions: {}, unit: null }); // prettier-ignore
+
+/** What stands in a masked column, whatever type the column is of. Null for a method that shows nothing. */
+function maskedColumnOf(mask: Mask): { readonly column: ColumnMask; readonly name: string } | null {
+  if (mask.method === 'HIDE') return null;
+  const name = mask.property;
+  const column = createColumnMask(mask, toColumn(name, maskableTypes(mask.method).at(-1) ?? 'JSON'), NO_KEY);
+  return column === null ? null : { column, name };
+}
+
+const everyPredicate = (filter: RecordFilter, test: ColumnMask['admits']): boolean =>
+  isPredicate(filter) ? test(filter) : filter.args.every((part) => everyPredicate(part, test));
+
+/** Whether conditions on a masked column ask for what stands there. Those that no column would take are not asked at all. */
+function admitsAll({ column, name }: NonNullable<ReturnType<typeof maskedColumnOf>>, filter: unknown): boolean {
+  return leavesOf(filter).every((leaf) => {
+    if (leaf['property'] !== name) return true;
+    // Nothing but whether it is null can be asked of nothing, of any type.
+    if (column.type === 'JSON') return leaf['isNull'] !== undefined;
+    try {
+      return everyPredicate(bindFilter(leaf, [toColumn(name, column.type)]), column.admits);
+    } catch (error) {
+      if (isHubError(error)) return true;
+      throw error;
+    }
+  });
 }
 
 /** Columns of a CQL2 text cannot be told without the columns of the dataset; a name is looked for as it stands. */
@@ -178,9 +212,8 @@ export async function explainAccess(
   }
 
   async function explainDataset({ datasetId, path, node }: Asked): Promise<void> {
-    const { access, services } = context;
-    const configured = services.accessRules().restrictions.get(datasetId) ?? null;
-    const restriction = configured !== null && (await access.mayKnow(datasetId)) ? configured : null;
+    const { access } = context;
+    const restriction = await access.restrictionByName(datasetId);
     const type = getNamedType(schema.getType('Dataset'));
     if (!isObjectType(type)) throw new HubError('INTERNAL', 'Internal error.');
     for (const child of fieldsOf(node.selectionSet, walker)) {
@@ -217,6 +250,14 @@ export async function explainAccess(
       return;
     }
     const { grant, agreement } = decision;
+    const refuse = (reason: string, properties: readonly string[] = []): void => {
+      say(at, 'DENIED', reason, agreement.id);
+      if (properties.length > 0) lack([], properties);
+    };
+    if (grant.disclosure !== null) return refuse(`Agreement ${agreement.id} asks for disclosure control, which this hub does not have.`); // prettier-ignore
+    const most = grant.limits?.recordsPerRequest ?? null;
+    if (most !== null && typeof args['first'] === 'number' && args['first'] > most)
+      return refuse(`Agreement ${agreement.id} gives at most ${most.toLocaleString('en-US')} records for one request.`);
     if (grant.rows !== null)
       rowRules.set(`${datasetId} ${agreement.id}`, `${datasetId}: ${JSON.stringify(grant.rows)}`);
     const hidden = new Set(grant.masks.flatMap(({ property, method }) => (method === 'HIDE' ? [property] : [])));
@@ -224,17 +265,28 @@ export async function explainAccess(
       hidden.has(name) || (grant.properties !== null && !grant.properties.includes(name));
     const inText = namesInText(args['cql'], hidden);
     const barred = [...used, ...inText].filter(isHidden);
-    if (barred.length > 0) {
-      say(at, 'DENIED', `It uses columns that agreement ${agreement.id} hides: ${barred.join(', ')}.`, agreement.id);
-      lack([], barred);
-      return;
-    }
+    if (barred.length > 0)
+      return refuse(`It uses columns that agreement ${agreement.id} hides: ${barred.join(', ')}.`, barred);
+    const asked = new Set([...used, ...namesInText(args['cql'], grant.masks.map(({ property }) => property))]); // prettier-ignore
+    const masked = grant.masks.filter(({ property }) => asked.has(property)).flatMap((mask) => maskedColumnOf(mask) ?? []); // prettier-ignore
+    const refused = masked.filter((one) => !admitsAll(one, args['filter']));
+    if (refused.length > 0)
+      return refuse(
+        refused.map(({ name, column }) => `"${name}" is masked: it can only be compared with ${column.values}.`).join(' '), // prettier-ignore
+        refused.map(({ name }) => name),
+      );
+    const reasons = [
+      ...(grant.rows === null ? [] : ['Only the rows of the agreement are there.']),
+      ...(typeof args['cql'] === 'string' ? ['The columns of cql are judged when it is asked.'] : []),
+    ];
     say(
       at,
       grant.rows === null ? 'ALLOWED' : 'ROW_FILTERED',
-      grant.rows === null ? null : 'Only the rows of the agreement are there.',
+      reasons.length === 0 ? null : reasons.join(' '),
       agreement.id,
     );
+    for (const { name, column } of masked)
+      say(`${at}.uses.${name}`, 'MASKED', `Seen as masked: ${column.values}. Conditions on anything else are refused.`, agreement.id); // prettier-ignore
     if (action === 'AGGREGATE') return;
     const named = shown ?? [...new Set([...(grant.properties ?? []), ...grant.masks.map(({ property }) => property)])];
     for (const name of named) {

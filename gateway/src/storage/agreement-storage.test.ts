@@ -143,6 +143,10 @@ test.each([
   'delete from agreement_version',
   `update agreement_event set event = '{}'`,
   'delete from agreement_event',
+  'truncate agreement_event',
+  'truncate agreement_version',
+  'truncate agreement_meter',
+  'truncate agreement cascade',
 ])('the database refuses: %s', async (statement) => {
   await keepActive();
   await expect(store.store.use((db) => sql.raw(statement).execute(db))).rejects.toThrow();

@@ -65,6 +65,14 @@ export const AGREEMENT_MIGRATION: Migration = {
   ],
 };
 
+/** Nor is all of it taken away at once, which fires no trigger of a row. */
+export const KEPT_WHOLE_MIGRATION: Migration = {
+  statements: ['agreement', 'agreement_version', 'agreement_event', 'agreement_meter'].map(
+    (table) => `create trigger ${table}_kept_whole before truncate on ${table}
+      for each statement execute function civex_refuse_change()`,
+  ),
+};
+
 /** Agreements as they are kept. */
 export interface AgreementStorage extends AgreementBook {
   find(id: string): Promise<Agreement | null>;

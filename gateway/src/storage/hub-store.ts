@@ -4,7 +4,7 @@ import type { ReplayStore } from '@civex/identity';
 import { openStore } from '@civex/store';
 import type { Migrations, Store, StoreLog, StoreOptions } from '@civex/store';
 import type { TokenStorage } from '@civex/token-service';
-import { AGREEMENT_MIGRATION, createAgreementStorage } from './agreement-storage.ts';
+import { AGREEMENT_MIGRATION, createAgreementStorage, KEPT_WHOLE_MIGRATION } from './agreement-storage.ts';
 import type { AgreementStorage, AgreementTables } from './agreement-storage.ts';
 import { createTokenStorage, TOKEN_MIGRATION } from './token-storage.ts';
 import type { TokenTables } from './token-storage.ts';
@@ -13,6 +13,7 @@ import type { TokenTables } from './token-storage.ts';
 const MIGRATIONS: Migrations = {
   '0001-token-service': TOKEN_MIGRATION,
   '0002-agreements': AGREEMENT_MIGRATION,
+  '0003-agreements-kept-whole': KEPT_WHOLE_MIGRATION,
 };
 
 export interface HubStore {

@@ -26,7 +26,7 @@ function describeMasks({ grant }: NonNullable<CallerReport['actions'][number]['b
 }
 
 /** What a caller may do with a dataset, for people. */
-export function describeCaller(report: CallerReport, dataset: string): readonly string[] {
+function describeCaller(report: CallerReport, dataset: string): readonly string[] {
   const { caller, isInTime, restriction, isRestrictedHere, actions } = report;
   const seen = new Set<string>();
   return [

@@ -22,11 +22,6 @@ export interface Header {
   readonly tables: readonly { readonly name: string; readonly columns: readonly Column[] }[];
 }
 
-/** The rows that follow belong to it. */
-export interface Section {
-  readonly table: string;
-}
-
 export interface Sequences {
   readonly sequences: readonly (readonly [name: string, value: string, isCalled: boolean])[];
 }
@@ -36,9 +31,6 @@ export interface Trailer {
   /** Of every byte before this line, hexadecimal. */
   readonly sha256: string;
 }
-
-/** One value per column of the section's table, in the text form of PostgreSQL. */
-export type Row = readonly (string | null)[];
 
 export type Entry =
   | { readonly kind: 'header'; readonly header: Header }
