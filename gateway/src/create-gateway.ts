@@ -272,6 +272,7 @@ export function createGateway(options: GatewayOptions): Gateway {
     },
     async close() {
       await yoga.dispose();
+      pacer.close();
       await Promise.all([...sources.values(), ...dropped].map((source) => source.close()));
     },
   };

@@ -444,6 +444,7 @@ export async function startServer(options: ServerOptions): Promise<RunningServer
       server.closeIdleConnections();
       const timer = environment.setTimer(() => server.closeAllConnections(), options.drainSeconds * 1_000);
       await closed;
+      pacer.close();
       environment.clearTimer(timer);
       await gate.close();
     },

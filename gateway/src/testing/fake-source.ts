@@ -202,7 +202,7 @@ export function createFakeServices(
     }),
     agreements: null,
     randomBytes: (size) => new Uint8Array(size),
-    pacer: { pass: () => undefined },
+    pacer: { pass: () => undefined, close: () => {} },
     fastLane,
   };
 }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import type { Timer } from './environment.ts';
 import { createPacer } from './pacer.ts';
 
 /** Turns of an event loop, one at a time. */
@@ -8,7 +9,10 @@ function createTurns() {
     timers: {
       setTimer: (callback: () => void) => {
         callbacks.push(callback);
-        return {};
+        return callback as unknown as Timer;
+      },
+      clearTimer: (timer: Timer | null) => {
+        callbacks = callbacks.filter((callback) => callback !== (timer as unknown));
       },
     },
     pending: () => callbacks.length,
@@ -65,4 +69,17 @@ test('wakes for nothing when there is no work', async () => {
   await turns.next();
   expect(turns.pending()).toBe(0);
   expect(pacer.pass(10)).toBeUndefined();
+});
+
+test('once closed holds nobody and leaves no timer', async () => {
+  const turns = createTurns();
+  const pacer = createPacer(turns.timers, 10);
+  expect(pacer.pass(10)).toBeUndefined();
+  const waiting = [pacer.pass(10), pacer.pass(10)];
+  expect(turns.pending()).toBe(1);
+  pacer.close();
+  for (const one of waiting) await one;
+  expect(turns.pending()).toBe(0);
+  expect(pacer.pass(1_000)).toBeUndefined();
+  expect(turns.pending()).toBe(0);
 });

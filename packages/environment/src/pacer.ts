@@ -9,18 +9,21 @@ export interface Pacer {
    * @param size in the unit of `perTurn`.
    */
   pass(size: number): Promise<void> | undefined;
+  /** Lets everybody through, those that wait and those that come. No timer is left. */
+  close(): void;
 }
 
 /** @param perTurn size of the pieces let through in one turn of the event loop. */
-export function createPacer({ setTimer }: Pick<Timers, 'setTimer'>, perTurn: number): Pacer {
+export function createPacer(timers: Pick<Timers, 'setTimer' | 'clearTimer'>, perTurn: number): Pacer {
   const waiting: { readonly size: number; readonly go: () => void }[] = [];
   let used = 0;
   let turn: Timer | null = null;
+  let isClosed = false;
 
   const fits = (size: number): boolean => used === 0 || used + size <= perTurn;
   const take = (size: number): void => {
     used += size;
-    turn ??= setTimer(next, 0);
+    turn ??= timers.setTimer(next, 0);
   };
   function next(): void {
     turn = null;
@@ -34,12 +37,18 @@ export function createPacer({ setTimer }: Pick<Timers, 'setTimer'>, perTurn: num
 
   return {
     pass(size) {
+      if (isClosed) return undefined;
       const least = Math.max(1, size);
       if (waiting.length === 0 && fits(least)) {
         take(least);
         return undefined;
       }
       return new Promise((go) => waiting.push({ size: least, go }));
+    },
+    close() {
+      isClosed = true;
+      timers.clearTimer(turn);
+      for (const { go } of waiting.splice(0)) go();
     },
   };
 }
