@@ -16,6 +16,7 @@ import {
   resume,
   stateAt,
   suspend,
+  fromOdrl,
   toOdrl,
 } from '@civex/sharing';
 import type {
@@ -250,6 +251,18 @@ async function begin(context: HubContext, make: (id: string, now: number) => Agr
   throw new HubError('INTERNAL', 'Internal error.', {}, 'five random ids were taken');
 }
 
+/** A new agreement, or another version of the one of an id. */
+async function propose(id: string | null, readTerms: () => AgreementTerms, context: HubContext): Promise<object> {
+  requireStorage(context);
+  const party = requireParty(context);
+  const terms = readTerms();
+  if (party.organisation !== terms.provider && party.organisation !== terms.consumer)
+    throw new HubError('ACCESS_DENIED', 'An agreement is proposed by one of its parties.');
+  await checkGrants(terms, context);
+  if (id !== null) return change(id, context, (agreement, who, now) => proposeVersion(agreement, terms, who, now));
+  return begin(context, (made, now) => proposeAgreement(made, terms, party, now));
+}
+
 interface AccessParent {
   readonly id: string;
   readonly accessRights: AccessRights | null;
@@ -357,18 +370,10 @@ const resolvers = {
   },
 
   Mutation: {
-    async proposeAgreement(_: unknown, { input }: { input: AgreementInput }, context: HubContext) {
-      requireStorage(context);
-      const party = requireParty(context);
-      const terms = parseTerms(input);
-      if (party.organisation !== terms.provider && party.organisation !== terms.consumer)
-        throw new HubError('ACCESS_DENIED', 'An agreement is proposed by one of its parties.');
-      await checkGrants(terms, context);
-      const { id } = input;
-      if (typeof id === 'string')
-        return change(id, context, (agreement, who, now) => proposeVersion(agreement, terms, who, now));
-      return begin(context, (made, now) => proposeAgreement(made, terms, party, now));
-    },
+    proposeAgreement: (_: unknown, { input }: { input: AgreementInput }, context: HubContext) =>
+      propose(typeof input['id'] === 'string' ? input['id'] : null, () => parseTerms(input), context),
+    importAgreement: (_: unknown, { id, odrl }: { id?: string | null; odrl: unknown }, context: HubContext) =>
+      propose(id ?? null, () => fromOdrl(odrl), context),
     approveAgreement: (_: unknown, { id, version }: { id: string; version: number }, context: HubContext) =>
       change(id, context, (agreement, party, now) => approve(agreement, version, party, now)),
     rejectAgreement: (_: unknown, { id, reason }: { id: string; reason: string }, context: HubContext) =>

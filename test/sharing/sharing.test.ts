@@ -73,6 +73,29 @@ test('one that may not be known of looks in every way like none', async () => {
   expect(listed.text).not.toContain('detalle');
 });
 
+test('an agreement leaves and comes back as ODRL; what is not understood in it is refused', async () => {
+  const terms = { ...TERMS, delegates: ['uni'], grants: [{ ...TERMS.grants[0], limits: { recordsPerDay: 500 } }] };
+  const proposed = await council.ask('mutation ($input: AgreementInput!) { proposeAgreement(input: $input) { id odrl } }', { input: terms }); // prettier-ignore
+  expect(proposed.errors).toBeUndefined();
+  const { id, odrl } = proposed.data.proposeAgreement;
+  const run = (document: object) =>
+    council.ask('mutation ($odrl: JSONObject!) { importAgreement(odrl: $odrl) { id state odrl } }', { odrl: document });
+  // A hash is that of the agreement it was made of.
+  const imported = await run(odrl);
+  expect(imported.errors).toBeUndefined();
+  expect(imported.data.importAgreement.state).toBe('PROPOSED');
+  expect(imported.data.importAgreement.id).not.toBe(id);
+  const { uid: _, 'civex:hash': __, ...rest } = imported.data.importAgreement.odrl;
+  expect(odrl).toMatchObject(rest);
+  const [permission] = odrl.permission;
+  const wider = { leftOperand: 'spatial', operator: 'eq', rightOperand: 'http://example.org/leicester' };
+  const refused = await run({ ...odrl, permission: [{ ...permission, constraint: [...permission.constraint, wider] }] }); // prettier-ignore
+  expect(refused.errors?.[0]).toMatchObject({ extensions: { code: 'INPUT_INVALID' } });
+  expect(refused.errors?.[0]?.message).toContain('permission[0].constraint');
+  for (const one of [id, imported.data.importAgreement.id])
+    await council.ask('mutation ($id: ID!) { rejectAgreement(id: $id, reason: "tried") { state } }', { id: one });
+});
+
 test('without an agreement a member of another organisation is told what is missing', async () => {
   const { errors } = await university.ask(RECORDS, { id: ENERGY }, PURPOSE);
   expect(errors?.[0]).toMatchObject({ extensions: { code: 'ACCESS_DENIED' } });
