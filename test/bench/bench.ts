@@ -6,8 +6,11 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { createGateway } from '@civex/gateway';
+import { adapterOptionSchemas, createGateway, startHub } from '@civex/gateway';
 import { defaultHubConfig } from '@civex/config';
 import { createSystemEnvironment } from '@civex/environment';
 import { createBenchPortals } from '@civex/sandbox';
@@ -19,12 +22,18 @@ const CONNECTIONS = Number(process.env['BENCH_CONNECTIONS'] ?? 16);
 const ROUND_MS = Number(process.env['BENCH_ROUND_MS'] ?? 4_000);
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
 
-type Question = 'search' | 'by id';
+const QUESTIONS = ['search', 'by id', 'records'] as const;
+type Question = (typeof QUESTIONS)[number];
 
 const FIELDS = `id title description keywords themes issued modified accrualPeriodicity languages accessRights identifier landingPage
   publisher { name homepage } distributions { id title format mediaType accessURL downloadURL byteSize modified }`;
 const SEARCH = `query ($search: String!) { datasets(search: $search, first: 40) { totalCount nodes { ${FIELDS} } sources { catalog status } } }`;
 const BY_ID = `query ($ids: [ID!]!) { datasetsById(ids: $ids) { ${FIELDS} } }`;
+const RECORDS = `query (${Array.from({ length: SOURCES }, (_, index) => `$d${index}: ID!`).join(', ')}, $first: Int!) { ${Array.from(
+  { length: SOURCES },
+  (_, index) =>
+    `a${index}: dataset(id: $d${index}) { records(first: $first) { totalCount nodes { id values } source { status } } }`,
+).join(' ')} }`;
 
 /** Spellings that each match the same ten datasets of a portal, so that no two questions under way are one request. */
 const word = (n: number): string =>
@@ -34,6 +43,15 @@ const idsOf = (n: number): readonly string[] =>
     const dataset = ((n + index) * 7) % 40;
     return `bench-${(index % SOURCES) + 1}:${TOPIC[dataset % 5]}-${dataset}`;
   });
+/** One dataset of each portal, and so many of its records that no two questions under way are one request. */
+const recordsOf = (n: number): Readonly<Record<string, string | number>> => ({
+  first: 41 + (n % 10),
+  ...Object.fromEntries(
+    idsOf(n * 3)
+      .slice(0, SOURCES)
+      .map((id, index) => [`d${index}`, id]),
+  ),
+});
 const TOPIC = ['bench-velo', 'bench-traffic', 'bench-energy', 'bench-trees', 'bench-permits'];
 
 // ---------------------------------------------------------------- roles
@@ -56,8 +74,31 @@ async function serveFloor(urls: readonly string[]): Promise<void> {
     incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
     incoming.on('end', () => {
       const { variables } = JSON.parse(Buffer.concat(chunks).toString()) as {
-        variables: { search?: string; ids?: string[] };
+        variables: { search?: string; ids?: string[]; first?: number } & Record<string, string>;
       };
+      const { first } = variables;
+      const send = (data: object): void => {
+        const text = JSON.stringify({ data });
+        response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
+        response.end(text);
+      };
+      if (first !== undefined) {
+        const ask = async (pool: Pool, index: number) => {
+          const dataset = (variables[`d${index}`] ?? '').split(':')[1] ?? '';
+          const { body } = await pool.request({
+            method: 'GET',
+            path: `/api/explore/v2.1/catalog/datasets/${dataset}/records?limit=${first}&offset=0`,
+          });
+          const page = (await body.json()) as { total_count: number; results: { id: number }[] };
+          const nodes = page.results.map((values) => ({ id: String(values.id), values }));
+          return [`a${index}`, { records: { totalCount: page.total_count, nodes, source: { status: 'OK' } } }] as const;
+        };
+        Promise.all(pools.map(ask)).then(
+          (parts) => send(Object.fromEntries(parts)),
+          () => response.destroy(),
+        );
+        return;
+      }
       const paths = pools.map((_, index) => {
         if (variables.search !== undefined)
           return `/api/explore/v2.1/catalog/datasets?order_by=dataset_id&limit=100&offset=0&where=${encodeURIComponent(`search("${variables.search}")`)}`;
@@ -100,14 +141,11 @@ async function serveFloor(urls: readonly string[]): Promise<void> {
       ).then(
         (parts) => {
           const nodes = parts.flat();
-          const text = JSON.stringify({
-            data:
-              variables.search === undefined
-                ? { datasetsById: nodes }
-                : { datasets: { totalCount: nodes.length, nodes } },
-          });
-          response.writeHead(200, { 'content-type': 'application/json', 'content-length': Buffer.byteLength(text) });
-          response.end(text);
+          send(
+            variables.search === undefined
+              ? { datasetsById: nodes }
+              : { datasets: { totalCount: nodes.length, nodes } },
+          );
         },
         () => response.destroy(),
       );
@@ -122,7 +160,12 @@ async function serveFloor(urls: readonly string[]): Promise<void> {
   });
 }
 
-function benchConfig(urls: readonly string[], count = urls.length, maxBytes = 32_000_000) {
+function benchConfig(
+  urls: readonly string[],
+  count = urls.length,
+  maxBytes = 32_000_000,
+  rest: Parameters<typeof defaultHubConfig>[1] = {},
+) {
   return defaultHubConfig(
     Array.from({ length: count }, (_, index) => ({
       id: `bench-${index + 1}`,
@@ -133,6 +176,7 @@ function benchConfig(urls: readonly string[], count = urls.length, maxBytes = 32
       // Every question goes to the portals, as at the floor.
       cache: { catalogSeconds: 0, recordsSeconds: 0, staleIfErrorSeconds: 0, maxBytes },
     })),
+    rest,
   );
 }
 
@@ -165,6 +209,34 @@ async function serveHub(urls: readonly string[], maxBytes: number): Promise<void
   process.send?.({ ready: [server.url] });
 }
 
+/** A hub as it is installed, of open data alone or with agreements about data that is not. */
+async function serveWholeHub(urls: readonly string[], shares: boolean): Promise<void> {
+  const dataFolder = await mkdtemp(path.join(os.tmpdir(), 'civex-bench-'));
+  // The embedded database runs as another user where this one is root.
+  await chmod(dataFolder, 0o755);
+  const config = benchConfig(urls, urls.length, 32_000_000, {
+    adapters: adapterOptionSchemas,
+    server: { dataFolder, capabilityProbes: false },
+    ...(shares
+      ? {
+          organisations: [{ id: 'city' }, { id: 'region' }],
+          identity: { tokenService: true },
+          sharing: { restricted: [{ dataset: 'bench-1:bench-permits-49', provider: 'city' }] },
+        }
+      : {}),
+  });
+  const hub = await startHub({ config, log: () => {}, host: '127.0.0.1', port: 0 });
+  atEnd = async () => {
+    await hub.close();
+    await rm(dataFolder, { recursive: true, force: true });
+  };
+  answerStats(
+    () => 0,
+    () => {},
+  );
+  process.send?.({ ready: [hub.url] });
+}
+
 /** Start of a hub of so many sources: milliseconds and megabytes that they add, told by this process about itself. */
 async function measureStart(urls: readonly string[], count: number): Promise<void> {
   const open = (config: ReturnType<typeof benchConfig>) =>
@@ -182,6 +254,9 @@ async function measureStart(urls: readonly string[], count: number): Promise<voi
     ready: [JSON.stringify({ ms, mb: (process.memoryUsage().rss - before) / 1e6, ok: result.errors === undefined })],
   });
 }
+
+/** What a process of a role does when the bench has ended. */
+let atEnd = (): Promise<void> => Promise.resolve();
 
 function answerStats(requests: () => number, clear: () => void): void {
   process.on('message', (message: string) => {
@@ -235,6 +310,12 @@ interface Round {
 
 let serial = 0;
 
+const ASKED: Readonly<Record<Question, (n: number) => object>> = {
+  search: (n) => ({ query: SEARCH, variables: { search: word(n) } }),
+  'by id': (n) => ({ query: BY_ID, variables: { ids: idsOf(n) } }),
+  records: (n) => ({ query: RECORDS, variables: recordsOf(n) }),
+};
+
 async function load(url: string, question: Question, ms: number): Promise<Round> {
   const latencies: number[] = [];
   const until = performance.now() + ms;
@@ -242,11 +323,7 @@ async function load(url: string, question: Question, ms: number): Promise<Round>
   const ask = async (): Promise<void> => {
     while (performance.now() < until) {
       const n = serial++;
-      const body = JSON.stringify(
-        question === 'search'
-          ? { query: SEARCH, variables: { search: word(n) } }
-          : { query: BY_ID, variables: { ids: idsOf(n) } },
-      );
+      const body = JSON.stringify(ASKED[question](n));
       const at = performance.now();
       const response = await request(`${url}/graphql`, {
         method: 'POST',
@@ -282,9 +359,11 @@ async function main(): Promise<void> {
     civex: await start('civex', '32000000', ...portals.ready),
     // Nothing is remembered of earlier answers, as if portals never gave the same bytes twice.
     'civex, forgetful': await start('civex', '0', ...portals.ready),
+    'civex, installed': await start('hub', 'open', ...portals.ready),
+    'civex, sharing': await start('hub', 'shares', ...portals.ready),
   };
   const rows: string[] = [];
-  for (const question of ['search', 'by id'] as const) {
+  for (const question of QUESTIONS) {
     const results: Record<string, { rounds: Round[]; cpu: number[]; upstream: number[]; rss: number }> = {};
     for (const [name, { ready }] of Object.entries(servers)) {
       await load(ready[0] ?? '', question, ROUND_MS / 2);
@@ -333,11 +412,12 @@ async function main(): Promise<void> {
   console.log(
     `\n2,000 sources: ${ms.toFixed(0)} ms to the first answer, ${mb.toFixed(0)} MB more${ok ? '' : ', WRONG ANSWER'} (bounds: 1,000 ms, 100 MB)`,
   );
-  for (const child of children) child.kill();
   await agent.close();
+  for (const child of children) child.disconnect();
 }
 
 const [role, ...rest] = process.argv.slice(2);
+process.once('disconnect', () => void atEnd().finally(() => process.exit()));
 switch (role) {
   case undefined:
     await main();
@@ -350,6 +430,9 @@ switch (role) {
     break;
   case 'civex':
     await serveHub(rest.slice(1), Number(rest[0]));
+    break;
+  case 'hub':
+    await serveWholeHub(rest.slice(1), rest[0] === 'shares');
     break;
   case 'start':
     await measureStart(rest.slice(1), Number(rest[0]));
