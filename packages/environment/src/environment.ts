@@ -65,7 +65,10 @@ export interface Environment {
    * clock did when the process started, so both look alike; that is all they have in common.
    */
   monotonicMs(): number;
-  /** Calls back once after `delayMs`, 0 or more; what is longer than about 24.8 days is cut to that. */
+  /**
+   * Calls back once after `delayMs`, 0 or more; what is longer than about 24.8 days is cut to that. After 0 ms: once what
+   * has arrived meanwhile was looked at.
+   */
   setTimer(callback: () => void, delayMs: number, options?: TimerOptions): Timer;
   /** Ends a wait; nothing happens when it is over. */
   clearTimer(timer: Timer | null | undefined): void;

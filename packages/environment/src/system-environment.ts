@@ -55,13 +55,16 @@ export function createSystemEnvironment(): Environment {
     now: () => Date.now(),
     monotonicMs: () => Math.floor(performance.timeOrigin + performance.now()),
     setTimer(callback, delayMs, options) {
-      const timer = setTimeout(callback, Math.min(delayMs, MAX_TIMER_MS));
+      // A timer of the platform waits for 1 ms at least.
+      const timer = delayMs === 0 ? setImmediate(callback) : setTimeout(callback, Math.min(delayMs, MAX_TIMER_MS));
       if (options?.isBackground === true) timer.unref();
       return timer;
     },
     clearTimer(timer) {
-      // Timers come from `setTimer` alone.
-      if (timer !== null && timer !== undefined) clearTimeout(timer as NodeJS.Timeout);
+      if (timer === null || timer === undefined) return;
+      // Timers come from `setTimer` alone, and each of these leaves the other's kind alone.
+      clearTimeout(timer as NodeJS.Timeout);
+      clearImmediate(timer as NodeJS.Immediate);
     },
     random: () => Math.random(),
     randomBytes: (size) => randomBytes(size),
