@@ -41,6 +41,7 @@ function accessOf(organisation: string, provider = 'council'): RequestAccess {
     restrictions: new Map([[METERS, { datasetId: METERS, provider, isDiscoverable: false }]]),
     providers: new Map([['leicester', provider]]),
     keyedSources: new Set(['leicester']),
+    concealingSources: new Set(['leicester']),
     caseReferencePurposes: new Set(),
   };
   return createRequestAccess(

@@ -31,11 +31,15 @@ export interface AccessRules {
   readonly providers: ReadonlyMap<string, string>;
   /** Sources the hub reads with credentials: what they list is not known to everybody. */
   readonly keyedSources: ReadonlySet<string>;
+  /** Sources with datasets that may not be noticed by everybody, as far as the configuration tells. */
+  readonly concealingSources: ReadonlySet<string>;
   readonly caseReferencePurposes: ReadonlySet<string>;
 }
 
 /** What hub.yaml says of restricted data. */
 export function readAccessRules({ sharing, sources }: Pick<HubConfig, 'sharing' | 'sources'>): AccessRules {
+  const keyedSources = sources.flatMap(({ id, apiKeyEnv }) => (apiKeyEnv === null ? [] : [id]));
+  const concealed = sharing.restricted.filter(({ discoverable }) => !discoverable);
   return {
     restrictions: new Map(
       sharing.restricted.map(({ dataset, provider, discoverable }) => [
@@ -44,7 +48,11 @@ export function readAccessRules({ sharing, sources }: Pick<HubConfig, 'sharing' 
       ]),
     ),
     providers: new Map(Object.entries(sharing.providers)),
-    keyedSources: new Set(sources.flatMap(({ id, apiKeyEnv }) => (apiKeyEnv === null ? [] : [id]))),
+    keyedSources: new Set(keyedSources),
+    concealingSources: new Set([
+      ...keyedSources,
+      ...concealed.flatMap(({ dataset }) => decodeDatasetId(dataset)?.source ?? []),
+    ]),
     caseReferencePurposes: new Set(sharing.purposes.flatMap(({ id, caseReference }) => (caseReference ? [id] : []))),
   };
 }
@@ -170,11 +178,7 @@ export function createRequestAccess(
 
   return {
     ...asker,
-    mayConceal: (source) =>
-      rules.keyedSources.has(source) ||
-      [...rules.restrictions.values()].some(
-        ({ datasetId, isDiscoverable }) => !isDiscoverable && datasetId.startsWith(`${source}:`),
-      ),
+    mayConceal: (source) => rules.concealingSources.has(source),
     restrictionOf: (dataset) => restrictionOf(dataset, rules),
 
     disclose(dataset) {

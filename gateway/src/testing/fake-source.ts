@@ -198,6 +198,7 @@ export function createFakeServices(
       restrictions: new Map(),
       providers: new Map(),
       keyedSources: new Set(),
+      concealingSources: new Set(),
       caseReferencePurposes: new Set(),
     }),
     agreements: null,

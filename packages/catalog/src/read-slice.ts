@@ -108,7 +108,8 @@ async function readAll(
           source: adapter.info.source,
         });
       seen.add(dataset.localId);
-      const disclosed = await visibility.disclose(dataset);
+      const told = visibility.disclose(dataset);
+      const disclosed = told instanceof Promise ? await told : told;
       if (disclosed !== null) all.push(disclosed);
     }
     if (seen.size > limits.maxScanned || (page.total ?? 0) > limits.maxScanned)
@@ -204,7 +205,8 @@ export async function readSlice(
     const size = (): number => Math.max(1, wanted - items.length);
     for await (const page of readPages(adapter, { search, after: start, size }, call)) {
       for (const [index, dataset] of page.items.entries()) {
-        const disclosed = await visibility.disclose(dataset);
+        const told = visibility.disclose(dataset);
+        const disclosed = told instanceof Promise ? await told : told;
         if (disclosed !== null) items.push({ dataset: disclosed, rank: 0, cursor: `l${page.cursors[index] ?? ''}` });
       }
       ({ total, next } = page);
