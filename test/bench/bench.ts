@@ -20,6 +20,8 @@ import { startServer } from '../../gateway/src/server.ts';
 const SOURCES = 4;
 const CONNECTIONS = Number(process.env['BENCH_CONNECTIONS'] ?? 16);
 const ROUND_MS = Number(process.env['BENCH_ROUND_MS'] ?? 4_000);
+/** Which of the first three servers, between semicolons; default: all. */
+const ONLY = process.env['BENCH_ONLY']?.split(';');
 const ROUNDS = Number(process.env['BENCH_ROUNDS'] ?? 5);
 
 const QUESTIONS = ['search', 'by id', 'records'] as const;
@@ -209,32 +211,38 @@ async function serveHub(urls: readonly string[], maxBytes: number): Promise<void
   process.send?.({ ready: [server.url] });
 }
 
-/** A hub as it is installed, of open data alone or with agreements about data that is not. */
-async function serveWholeHub(urls: readonly string[], shares: boolean): Promise<void> {
-  const dataFolder = await mkdtemp(path.join(os.tmpdir(), 'civex-bench-'));
-  // The embedded database runs as another user where this one is root.
-  await chmod(dataFolder, 0o755);
-  const config = benchConfig(urls, urls.length, 32_000_000, {
-    adapters: adapterOptionSchemas,
-    server: { dataFolder, capabilityProbes: false },
-    ...(shares
-      ? {
-          organisations: [{ id: 'city' }, { id: 'region' }],
-          identity: { tokenService: true },
-          sharing: { restricted: [{ dataset: 'bench-1:bench-permits-49', provider: 'city' }] },
-        }
-      : {}),
-  });
-  const hub = await startHub({ config, log: () => {}, host: '127.0.0.1', port: 0 });
+/**
+ * Two hubs as they are installed: one of open data alone, one with agreements about data that is not. In one process, as
+ * two of the same program differ by more than what is looked for.
+ */
+async function serveWholeHubs(urls: readonly string[]): Promise<void> {
+  const folders: string[] = [];
+  const serve = async (rest: Parameters<typeof defaultHubConfig>[1]) => {
+    const dataFolder = await mkdtemp(path.join(os.tmpdir(), 'civex-bench-'));
+    folders.push(dataFolder);
+    // The embedded database runs as another user where this one is root.
+    await chmod(dataFolder, 0o755);
+    const server = { dataFolder, capabilityProbes: false };
+    const config = benchConfig(urls, urls.length, 32_000_000, { ...rest, adapters: adapterOptionSchemas, server });
+    return startHub({ config, log: () => {}, host: '127.0.0.1', port: 0 });
+  };
+  const hubs = [
+    await serve({}),
+    await serve({
+      organisations: [{ id: 'city' }, { id: 'region' }],
+      identity: { tokenService: true },
+      sharing: { restricted: [{ dataset: 'bench-1:bench-permits-49', provider: 'city' }] },
+    }),
+  ];
   atEnd = async () => {
-    await hub.close();
-    await rm(dataFolder, { recursive: true, force: true });
+    for (const hub of hubs) await hub.close();
+    for (const folder of folders) await rm(folder, { recursive: true, force: true });
   };
   answerStats(
     () => 0,
     () => {},
   );
-  process.send?.({ ready: [hub.url] });
+  process.send?.({ ready: hubs.map(({ url }) => url) });
 }
 
 /** Start of a hub of so many sources: milliseconds and megabytes that they add, told by this process about itself. */
@@ -352,17 +360,24 @@ async function load(url: string, question: Question, ms: number): Promise<Round>
 const median = (values: readonly number[]): number =>
   [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 
+const percent = (share: number): string => `${share < 0 ? '' : '+'}${(share * 100).toFixed(1)} %`;
+
 async function main(): Promise<void> {
   const portals = await start('portals');
-  const servers = {
-    floor: await start('floor', ...portals.ready),
-    civex: await start('civex', '32000000', ...portals.ready),
+  const roles: Readonly<Record<string, readonly string[]>> = {
+    floor: ['floor'],
+    civex: ['civex', '32000000'],
     // Nothing is remembered of earlier answers, as if portals never gave the same bytes twice.
-    'civex, forgetful': await start('civex', '0', ...portals.ready),
-    'civex, installed': await start('hub', 'open', ...portals.ready),
-    'civex, sharing': await start('hub', 'shares', ...portals.ready),
+    'civex, forgetful': ['civex', '0'],
   };
+  const servers: Record<string, Awaited<ReturnType<typeof start>>> = {};
+  for (const [name, [role = '', ...args]] of Object.entries(roles))
+    if (ONLY?.includes(name) ?? true) servers[name] = await start(role, ...args, ...portals.ready);
+  const { child, ready: installed } = await start('hubs', ...portals.ready);
+  for (const [index, name] of ['civex, installed', 'civex, sharing'].entries())
+    servers[name] = { child, ready: installed.slice(index, index + 1) };
   const rows: string[] = [];
+  const added: string[] = [];
   for (const question of QUESTIONS) {
     const results: Record<string, { rounds: Round[]; cpu: number[]; upstream: number[]; rss: number }> = {};
     for (const [name, { ready }] of Object.entries(servers)) {
@@ -382,6 +397,13 @@ async function main(): Promise<void> {
         result?.upstream.push(upstream.requests / measured.count);
         if (result !== undefined) result.rss = Math.max(result.rss, after.rssMb);
       }
+    // Round beside round, since a machine is faster at one time than at another.
+    const [plain, sharing] = [results['civex, installed'], results['civex, sharing']];
+    const cpuAdded = (sharing?.cpu ?? []).map((cpu, round) => cpu / (plain?.cpu[round] ?? Number.NaN) - 1);
+    const timeAdded = (sharing?.rounds ?? []).map(({ requestsPerSecond }, round) => (plain?.rounds[round]?.requestsPerSecond ?? Number.NaN) / requestsPerSecond - 1); // prettier-ignore
+    added.push(
+      `${question.padEnd(9)}${percent(median(cpuAdded))} CPU, ${percent(median(timeAdded))} time a request (rounds from ${percent(Math.min(...timeAdded))} to ${percent(Math.max(...timeAdded))})`,
+    );
     const floor = median(results['floor']?.rounds.map(({ requestsPerSecond }) => requestsPerSecond) ?? []);
     for (const [name, { rounds, cpu, upstream, rss }] of Object.entries(results)) {
       const rate = median(rounds.map(({ requestsPerSecond }) => requestsPerSecond));
@@ -407,6 +429,8 @@ async function main(): Promise<void> {
   console.log(`\n${CONNECTIONS} connections, ${ROUNDS} alternating rounds of ${ROUND_MS} ms, medians\n`);
   console.log('question  server               req/s   share   p50 ms   p99 ms   CPU ms   upstream  RSS MB');
   for (const row of rows) console.log(row);
+  console.log('\nWhat agreements add to open data, "sharing" beside "installed", medians of the rounds:');
+  for (const line of added) console.log(line);
   const { ready } = await start('start', '2000', ...portals.ready);
   const { ms, mb, ok } = JSON.parse(ready[0] ?? '{}') as { ms: number; mb: number; ok: boolean };
   console.log(
@@ -431,8 +455,8 @@ switch (role) {
   case 'civex':
     await serveHub(rest.slice(1), Number(rest[0]));
     break;
-  case 'hub':
-    await serveWholeHub(rest.slice(1), rest[0] === 'shares');
+  case 'hubs':
+    await serveWholeHubs(rest);
     break;
   case 'start':
     await measureStart(rest.slice(1), Number(rest[0]));
