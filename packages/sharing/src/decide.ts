@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import type { AccessView, Release } from './access-view.ts';
-import type { Action, Agreement, AgreementVersion, Grant, Mask } from './agreement.ts';
+import type { Action, Agreement, AgreementTerms, AgreementVersion, Grant, Mask } from './agreement.ts';
 import { ACTIONS } from './agreement.ts';
 import { stateAt, versionAt } from './agreement-lifecycle.ts';
 
@@ -115,8 +115,20 @@ const PHRASE: Readonly<Record<Action, string>> = {
 /** Ordered: the later a check fails, the nearer an agreement came. */
 type Check = (input: DecisionInput, agreement: Agreement) => Omit<Denied, 'kind' | 'agreement'> | null;
 
-const grantOf = (version: AgreementVersion | null, datasetId: string): Grant | null =>
-  version?.terms.grants.find(({ dataset }) => dataset === datasetId) ?? null;
+/** Whether terms are between the caller's organisation and who answers for the dataset, and about it. */
+const areAbout = (
+  { provider, consumer, grants }: AgreementTerms,
+  organisation: string | null,
+  restriction: Restriction,
+): boolean =>
+  consumer === organisation &&
+  provider === restriction.provider &&
+  grants.some(({ dataset }) => dataset === restriction.datasetId);
+
+const grantOf = (version: AgreementVersion | null, { caller, restriction }: DecisionInput): Grant | null =>
+  version !== null && areAbout(version.terms, caller?.organisation ?? null, restriction)
+    ? (version.terms.grants.find(({ dataset }) => dataset === restriction.datasetId) ?? null)
+    : null;
 
 const CHECKS: readonly Check[] = [
   ({ declared }, { id }) =>
@@ -139,10 +151,10 @@ const CHECKS: readonly Check[] = [
       ? null
       : { reason: 'DELEGATE', text: `Agreement ${agreement.id} lets nobody else act for its consumer.` };
   },
-  ({ action, now, restriction }, agreement) =>
-    grantOf(versionAt(agreement, now), restriction.datasetId)?.actions.includes(action) === true
+  (input, agreement) =>
+    grantOf(versionAt(agreement, input.now), input)?.actions.includes(input.action) === true
       ? null
-      : { reason: 'ACTION', text: `Agreement ${agreement.id} does not let its consumer ${PHRASE[action]}.` },
+      : { reason: 'ACTION', text: `Agreement ${agreement.id} does not let its consumer ${PHRASE[input.action]}.` },
   ({ caller, action }) =>
     caller?.scopes.has(SCOPE_OF[action]) === true
       ? null
@@ -202,7 +214,7 @@ export function decideAccess(input: DecisionInput): Decision {
     let depth = 0;
     for (; depth < CHECKS.length && failed === null; depth++) failed = CHECKS[depth]?.(input, agreement) ?? null;
     const version = versionAt(agreement, now);
-    const grant = grantOf(version, restriction.datasetId);
+    const grant = grantOf(version, input);
     if (failed === null && version !== null && grant !== null) return { kind: 'allowed', agreement, version, grant };
     if (failed !== null && (nearest === null || depth > nearest.depth))
       nearest = { depth, denied: { kind: 'denied', ...failed, agreement: agreement.id } };
@@ -217,15 +229,14 @@ export function decideAccess(input: DecisionInput): Decision {
  * Whether the version in force, or the one that was last or waits, is about a dataset and this consumer, and from who
  * answers for the dataset: what another organisation agreed on before it came to them binds nobody.
  */
-function mentions(agreement: Agreement, consumer: string | null, { datasetId, provider }: Restriction): boolean {
-  return agreement.versions.some(
-    ({ version, terms }) =>
-      (version === agreement.current || version === agreement.pending) &&
-      terms.consumer === consumer &&
-      terms.provider === provider &&
-      terms.grants.some(({ dataset }) => dataset === datasetId),
+const mentions = (
+  { versions, current, pending }: Agreement,
+  consumer: string | null,
+  restriction: Restriction,
+): boolean =>
+  versions.some(
+    ({ version, terms }) => (version === current || version === pending) && areAbout(terms, consumer, restriction),
   );
-}
 
 /** States in which the parties of an agreement go on knowing of what it is about. */
 const KNOWING: ReadonlySet<string> = new Set(['PROPOSED', 'ACTIVE', 'SUSPENDED']);
@@ -238,7 +249,7 @@ export function mayKnowOf(input: Omit<DecisionInput, 'action' | 'declared' | 'ne
   const { caller, restriction, agreements, now } = input;
   if (restriction.isDiscoverable) return true;
   if (caller === null || caller.organisation === null) return false;
-  if (!caller.scopes.has('catalog:read') && !caller.scopes.has('records:read')) return false;
+  if (!Object.values(SCOPE_OF).some((scope) => caller.scopes.has(scope))) return false;
   if (caller.actor === null && caller.details === null && caller.organisation === restriction.provider) return true;
   return agreements.some((agreement) => {
     if (!mentions(agreement, caller.organisation, restriction)) return false;
