@@ -6,7 +6,7 @@ import { fork } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { performance } from 'node:perf_hooks';
@@ -378,6 +378,7 @@ async function main(): Promise<void> {
     servers[name] = { child, ready: installed.slice(index, index + 1) };
   const rows: string[] = [];
   const added: string[] = [];
+  const shares: { readonly question: string; readonly cpu: number; readonly time: number }[] = [];
   for (const question of QUESTIONS) {
     const results: Record<string, { rounds: Round[]; cpu: number[]; upstream: number[]; rss: number }> = {};
     for (const [name, { ready }] of Object.entries(servers)) {
@@ -401,6 +402,7 @@ async function main(): Promise<void> {
     const [plain, sharing] = [results['civex, installed'], results['civex, sharing']];
     const cpuAdded = (sharing?.cpu ?? []).map((cpu, round) => cpu / (plain?.cpu[round] ?? Number.NaN) - 1);
     const timeAdded = (sharing?.rounds ?? []).map(({ requestsPerSecond }, round) => (plain?.rounds[round]?.requestsPerSecond ?? Number.NaN) / requestsPerSecond - 1); // prettier-ignore
+    shares.push({ question, cpu: median(cpuAdded), time: median(timeAdded) });
     added.push(
       `${question.padEnd(9)}${percent(median(cpuAdded))} CPU, ${percent(median(timeAdded))} time a request (rounds from ${percent(Math.min(...timeAdded))} to ${percent(Math.max(...timeAdded))})`,
     );
@@ -431,6 +433,8 @@ async function main(): Promise<void> {
   for (const row of rows) console.log(row);
   console.log('\nWhat agreements add to open data, "sharing" beside "installed", medians of the rounds:');
   for (const line of added) console.log(line);
+  const figures = process.env['BENCH_FIGURES'];
+  if (figures !== undefined) await writeFile(figures, JSON.stringify(shares));
   const { ready } = await start('start', '2000', ...portals.ready);
   const { ms, mb, ok } = JSON.parse(ready[0] ?? '{}') as { ms: number; mb: number; ok: boolean };
   console.log(
