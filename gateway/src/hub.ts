@@ -7,6 +7,7 @@ import type { ExecutionResult } from 'graphql';
 import { createTokenService } from '@civex/token-service';
 import type { TokenService } from '@civex/token-service';
 import type { AgreementStorage } from './storage/agreement-storage.ts';
+import { checkRestrictions } from './check-restrictions.ts';
 import { createGateway } from './create-gateway.ts';
 import type { Gateway } from './create-gateway.ts';
 import { readCursorKey } from './data-folder.ts';
@@ -72,6 +73,8 @@ async function start(
   serves: 'hub' | 'source',
 ): Promise<{
   readonly gateway: Gateway;
+  /** To be called when another configuration was taken over. */
+  readonly watchRestrictions: () => void;
   readonly url: string;
   readonly sharing: HubSharing | null;
   readonly close: () => Promise<void>;
@@ -145,11 +148,26 @@ async function start(
     await store?.close();
     throw error;
   });
+  const closing = new AbortController();
+  /** A restricted dataset under a wrong id is an open one. Nobody waits for this. */
+  const watchRestrictions = (): void => {
+    checkRestrictions(gateway.createContext(closing.signal)).then(
+      ({ missing, unchecked }) => {
+        if (closing.signal.aborted) return;
+        for (const datasetId of missing) logger.warn('sharing.restricted-dataset-missing', { datasetId });
+        for (const datasetId of unchecked) logger.warn('sharing.restricted-dataset-unchecked', { datasetId });
+      },
+      (error: unknown) => logger.warn('request.error', { error }),
+    );
+  };
+  watchRestrictions();
   return {
     gateway,
+    watchRestrictions,
     url: server.url,
     sharing: store === null ? null : { agreements: store.agreements, tokenService: server.gate.tokenService },
     async close() {
+      closing.abort();
       await server.close();
       await gateway.close();
       await store?.close();
@@ -159,7 +177,7 @@ async function start(
 
 /** Starts the hub of a configuration. @throws the socket's error when the address cannot be taken. */
 export async function startHub(options: StartHubOptions): Promise<RunningHub> {
-  const { gateway, url, sharing, close } = await start(options, 'hub');
+  const { gateway, watchRestrictions, url, sharing, close } = await start(options, 'hub');
   return {
     url,
     sharing,
@@ -191,7 +209,11 @@ export async function startHub(options: StartHubOptions): Promise<RunningHub> {
       return lists;
     },
     execute: (query, variables) => gateway.execute({ query, ...(variables === undefined ? {} : { variables }) }, {}),
-    reload: (config) => Promise.resolve(gateway.replaceSources(config)),
+    reload(config) {
+      const diff = gateway.replaceSources(config);
+      watchRestrictions();
+      return Promise.resolve(diff);
+    },
   };
 }
 

@@ -22,7 +22,12 @@ const TERMS = {
 
 beforeAll(async () => {
   sandbox = await startSandbox();
-  hub = await startSharingHub(sandbox);
+  hub = await startSharingHub(sandbox, {
+    restricted: [
+      { dataset: ENERGY, provider: 'leicester-city-council' },
+      { dataset: MISSPELT, provider: 'leicester-city-council' },
+    ],
+  });
   const council = await hub.partner('council-office', 'leicester-city-council', ['use', 'manage']);
   region = await hub.partner('region-dashboard', 'emr-region', ['use', 'manage']);
   const grants = [
@@ -49,6 +54,7 @@ afterAll(async () => {
   await sandbox?.close();
 });
 
+const MISSPELT = 'leicester:Energy-meter-readings-council-buildings';
 const under = (agreement: string) => ({ ...PURPOSE, 'civex-agreement': agreement });
 const RECORDS =
   'query ($id: ID!, $after: String) { dataset(id: $id) { access { agreement { id } hiddenProperties } records(first: 20, after: $after, sortBy: [{ property: "reading_id" }]) { totalCount nodes { values } pageInfo { endCursor } } aggregate(measures: [{ as: "n", op: COUNT }]) { groups { measures } } } }';
@@ -125,4 +131,11 @@ test('an action only one of them gives is answered by that one; naming the other
   }
   expect((await region.get(file, under(power))).status).toBe(403);
   expect((await region.ask(RECORDS, { id: ENERGY }, under('dsa-of-nobody'))).errors?.[0]?.extensions.code).toBe('ACCESS_DENIED'); // prettier-ignore
+});
+
+test('the operator is told of a restricted dataset that is not there under its id, and of no other', async () => {
+  const linesOf = (name: string) => hub.log.filter((line) => line.includes(name));
+  await expect.poll(() => linesOf('sharing.restricted-dataset-missing')).toHaveLength(1);
+  expect(linesOf('sharing.restricted-dataset-missing')[0]).toContain(MISSPELT);
+  expect(linesOf('sharing.restricted-dataset-unchecked')).toEqual([]);
 });
