@@ -46,6 +46,11 @@ describe('a sealed cursor', () => {
     expect(seal.unseal(cursor)).toBeNull();
   });
 
+  test('is as long for a place further on', () => {
+    const lengths = [0, 9, 10, 99_999, 1e12].map((offset) => seal.seal(JSON.stringify({ v: 1, offset })).length);
+    expect(new Set(lengths).size).toBe(1);
+  });
+
   test('says nothing of the place in it', () => {
     const sealed = Buffer.from(seal.seal('Rue de la Paix'), 'base64url').toString('latin1');
     expect(sealed).not.toContain('Paix');

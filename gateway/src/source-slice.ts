@@ -65,6 +65,12 @@ export async function readLocalSlice(
   const trace = createCallTrace();
   const startedAt = services.monotonicMs();
   const catalog = source.info.source;
+  const mayConceal = context.access.mayConceal(catalog);
+  const report = (failure: { readonly error: HubError } | null): SourceReport => {
+    const made = createSourceReport(catalog, trace, services.monotonicMs() - startedAt, failure);
+    // What is left out of a page is made up for by another request, which would tell of it.
+    return mayConceal ? { ...made, requests: Math.min(1, made.requests) } : made;
+  };
   try {
     const slice = await readSlice(
       source.adapter,
@@ -72,7 +78,7 @@ export async function readLocalSlice(
       services.limits,
       {
         disclose: (dataset) => context.access.disclose(dataset),
-        mayConceal: context.access.mayConceal(catalog),
+        mayConceal,
       },
       createCall(context, trace),
     );
@@ -84,13 +90,13 @@ export async function readLocalSlice(
       hasNextPage: slice.hasNextPage,
       total: slice.total,
       totalIsExact: slice.totalIsExact,
-      report: createSourceReport(catalog, trace, services.monotonicMs() - startedAt, null),
+      report: report(null),
       fetchedAtEpochMs,
       failure: null,
     };
   } catch (error) {
     if (!isSourceFailure(error)) throw error;
-    return failedSlice(createSourceReport(catalog, trace, services.monotonicMs() - startedAt, { error }), error);
+    return failedSlice(report({ error }), error);
   }
 }
 

@@ -212,15 +212,30 @@ test('a catalog with a dataset that may not be noticed counts and lists as one w
   const question = `{
     all: datasets(first: 200, filter: { catalogs: ["mexico-city"] }) { totalCount nodes { id } }
     found: datasets(first: 200, search: "victimas carpetas investigacion detalle", filter: { catalogs: ["mexico-city"] }) { totalCount nodes { id } }
+    part: datasets(first: 3, filter: { catalogs: ["mexico-city"] }) { totalCount nodes { id } }
     catalog(id: "mexico-city") { datasetCount }
   }`;
   for (const answer of [await ask(hub.hub.url, question), await university.ask(question), await region.ask(question)]) {
     expect(answer.text).not.toContain('"errors"');
-    const { all, found, catalog } = answer.data as { all: Listed; found: Listed; catalog: { datasetCount: unknown } }; // prettier-ignore
+    const { all, found, part, catalog } = answer.data as Record<'all' | 'found' | 'part', Listed> & { catalog: { datasetCount: unknown } }; // prettier-ignore
     expect(answer.text).not.toContain(INCIDENTS);
     for (const { totalCount, nodes } of [all, found]) expect([null, nodes.length]).toContain(totalCount);
+    expect([null, all.totalCount]).toContain(part.totalCount);
     expect(catalog.datasetCount).toBeNull();
   }
+});
+
+test('where a dataset is left out of a list, the requests to its portal do not tell', async () => {
+  const requests = new Set<number>();
+  for (let first = 1; first <= 12; first++)
+    for (const rest of ['', ', search: "datos"', ', orderBy: TITLE']) {
+      const { data, text } = await university.ask(`{ datasets(first: ${first}${rest}, filter: { catalogs: ["mexico-city"] }) { sources { requests } } plain: catalog(id: "mexico-city") { datasets(first: ${first}${rest}) { sources { requests } } } }`); // prettier-ignore
+      expect(text).not.toContain('"errors"');
+      for (const { sources } of [data.datasets, data.plain.datasets]) requests.add(sources[0].requests);
+    }
+  // None where the hub still knew the answer.
+  expect([...requests].filter((count) => count > 1)).toEqual([]);
+  expect(requests).toContain(1);
 });
 
 interface Listed {
