@@ -61,18 +61,20 @@ export function readAccessRules({ sharing, sources }: Pick<HubConfig, 'sharing' 
 const providerOf = (datasetId: string, { restrictions, providers }: AccessRules): string | null =>
   restrictions.get(datasetId)?.provider ?? providers.get(decodeDatasetId(datasetId)?.source ?? '') ?? null;
 
-/** Whether a dataset is open to everybody: null, or how it is handled instead. */
-export function restrictionOf(dataset: Dataset, rules: AccessRules): Restriction | null {
-  const configured = rules.restrictions.get(dataset.id);
-  if (configured !== undefined) return configured;
-  if (dataset.accessRights === 'PUBLIC') return null;
-  return {
-    datasetId: dataset.id,
-    provider: providerOf(dataset.id, rules),
+/** How a dataset is handled that its portal restricts, or the configuration. */
+export const restrictionById = (datasetId: string, rules: AccessRules): Restriction =>
+  rules.restrictions.get(datasetId) ?? {
+    datasetId,
+    provider: providerOf(datasetId, rules),
     // What a portal lists for everybody is known to everybody.
-    isDiscoverable: !rules.keyedSources.has(dataset.source),
+    isDiscoverable: !rules.keyedSources.has(decodeDatasetId(datasetId)?.source ?? ''),
   };
-}
+
+/** Whether a dataset is open to everybody: null, or how it is handled instead. */
+export const restrictionOf = (
+  { id, accessRights }: { readonly id: string; readonly accessRights: Dataset['accessRights'] | null },
+  rules: AccessRules,
+): Restriction | null => (rules.restrictions.has(id) || accessRights !== 'PUBLIC' ? restrictionById(id, rules) : null);
 
 const NOTHING_DECLARED: Declared = { purpose: null, caseReference: null, agreement: null };
 

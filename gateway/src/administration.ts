@@ -9,7 +9,7 @@ import type { BackupSummary } from '@civex/store';
 import { createMetrics } from '@civex/telemetry';
 import { createTokenService } from '@civex/token-service';
 import type { TokenService } from '@civex/token-service';
-import { createRequestAccess, readAccessRules } from './access.ts';
+import { createRequestAccess, readAccessRules, restrictionById } from './access.ts';
 import { createGatekeeper, namesOf } from './gatekeeper.ts';
 import { openHubStore } from './storage/hub-store.ts';
 import type { HubStore, HubStoreOptions } from './storage/hub-store.ts';
@@ -141,12 +141,7 @@ export async function openAdministration(options: AdministrationOptions): Promis
           );
         const { subject: caller, isInTime } = await gatekeeper.inspect(token);
         const rules = readAccessRules(config);
-        const configured = rules.restrictions.get(datasetId);
-        const restriction: Restriction = configured ?? {
-          datasetId,
-          provider: rules.providers.get(source) ?? null,
-          isDiscoverable: !rules.keyedSources.has(source),
-        };
+        const restriction = restrictionById(datasetId, rules);
         const asker = { caller, declared: declared ?? { purpose: null, caseReference: null, agreement: null } };
         const access = createRequestAccess(asker, rules, store.agreements, () => environment.now());
         const actions: ActionReport[] = [];
@@ -168,7 +163,7 @@ export async function openAdministration(options: AdministrationOptions): Promis
                 },
           );
         }
-        return { caller, isInTime, restriction, isRestrictedHere: configured !== undefined, actions };
+        return { caller, isInTime, restriction, isRestrictedHere: rules.restrictions.has(datasetId), actions };
       },
 
       async close() {

@@ -271,17 +271,7 @@ interface AccessParent {
 async function readAccess({ id, accessRights }: AccessParent, context: HubContext): Promise<object> {
   const { access, services } = context;
   const nothing = { agreement: null, hiddenProperties: [], maskedProperties: [], rowFiltered: false };
-  const rules = services.accessRules();
-  const ref = decodeDatasetId(id);
-  const restriction =
-    rules.restrictions.get(id) ??
-    (accessRights === 'PUBLIC' || ref === null
-      ? null
-      : {
-          datasetId: id,
-          provider: rules.providers.get(ref.source) ?? null,
-          isDiscoverable: !rules.keyedSources.has(ref.source),
-        });
+  const restriction = restrictionOf({ id, accessRights }, services.accessRules());
   if (restriction === null)
     return { ...nothing, allowed: true, actions: ACTIONS.filter((action) => action !== 'SUBSCRIBE') };
   const { actions, decision } = await access.summary(restriction);
