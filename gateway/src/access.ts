@@ -3,7 +3,17 @@ import { HubError } from '@civex/errors';
 import { decodeDatasetId } from '@civex/model';
 import type { Dataset } from '@civex/model';
 import { allowedActions, compileView, decideAccess, mayKnowOf, OPEN_VIEW, versionAt } from '@civex/sharing';
-import type { AccessView, Action, Agreement, Caller, Decision, Declared, Release, Restriction } from '@civex/sharing';
+import type {
+  AccessView,
+  Action,
+  Agreement,
+  Caller,
+  Decision,
+  Declared,
+  Grant,
+  Release,
+  Restriction,
+} from '@civex/sharing';
 
 /** What is about to leave the hub under an agreement. */
 export interface ReleaseQuestion extends Release {
@@ -118,6 +128,8 @@ export interface RequestAccess extends Asker {
   summary(restriction: Restriction): Promise<AccessSummary>;
   /** Agreements that let the asker do something, whatever a request would have to declare; by id. */
   usableAgreements(): Promise<readonly Agreement[]>;
+  /** Those of an agreement's grants that let the asker do something, in the same sense. */
+  usableGrants(agreement: Agreement): readonly Grant[];
   /** The view of a decision, not counted and not checked again: for what describes the data and shows none. */
   describe(dataset: Dataset): Promise<AccessView | null>;
 }
@@ -128,8 +140,16 @@ const toError = (decision: Extract<Decision, { readonly kind: 'denied' }>, datas
     datasetId: dataset.id,
   });
 
-/** What would go past an agreement: the portal's own files, and how many records there are. */
-const redact = (dataset: Dataset): Dataset => ({ ...dataset, distributions: [], recordCount: null });
+/**
+ * What would go past an agreement: the portal's own files, how many records there are, and the box around all their
+ * places, which portals reckon from the records, to the metre.
+ */
+const redact = (dataset: Dataset): Dataset => ({
+  ...dataset,
+  distributions: [],
+  recordCount: null,
+  spatial: dataset.spatial?.label == null ? null : { bbox: null, centroid: null, label: dataset.spatial.label },
+});
 
 export function createRequestAccess(
   asker: Asker,
@@ -176,6 +196,20 @@ export function createRequestAccess(
         { source: dataset.source, datasetId: dataset.id },
       );
     return compileView(decision, caller, await book.keyOf(agreement.id), release);
+  };
+
+  const usableGrants = (agreement: Agreement): readonly Grant[] => {
+    const at = now();
+    return (versionAt(agreement, at)?.terms.grants ?? []).filter(
+      ({ dataset }) =>
+        allowedActions({
+          caller,
+          restriction: { datasetId: dataset, provider: providerOf(dataset, rules), isDiscoverable: false },
+          agreements: [agreement],
+          needsCaseReference,
+          now: at,
+        }).length > 0,
+    );
   };
 
   return {
@@ -257,20 +291,9 @@ export function createRequestAccess(
     },
 
     async usableAgreements() {
-      const at = now();
-      return (await agreements()).filter((agreement) =>
-        (versionAt(agreement, at)?.terms.grants ?? []).some(
-          ({ dataset }) =>
-            allowedActions({
-              caller,
-              restriction: { datasetId: dataset, provider: providerOf(dataset, rules), isDiscoverable: false },
-              agreements: [agreement],
-              needsCaseReference,
-              now: at,
-            }).length > 0,
-        ),
-      );
+      return (await agreements()).filter((agreement) => usableGrants(agreement).length > 0);
     },
+    usableGrants,
 
     async describe(dataset) {
       const restriction = restrictionOf(dataset, rules);

@@ -74,7 +74,24 @@ export interface Provenance {
   readonly raw: Readonly<Record<string, unknown>>;
 }
 
-export function createProvenance(dataset: Dataset, source: LocalSource, fetchedAtEpochMs: number): Provenance {
+/**
+ * What of a portal's own words is told of a dataset that is not open: those of what the hub normalised. The others name
+ * its files and tables, and how large they are, which would go past an agreement.
+ */
+const TOLD_WORDS = ['themes', 'accrualPeriodicity', 'issued', 'modified', 'license', 'licenseUrl'] as const;
+
+const wordsOf = ({ raw }: Dataset, isOpen: boolean): Provenance['raw'] =>
+  isOpen
+    ? raw
+    : Object.fromEntries(TOLD_WORDS.flatMap((name) => (Object.hasOwn(raw, name) ? [[name, raw[name]]] : [])));
+
+/** `isOpen`: nothing restricts the dataset. */
+export function createProvenance(
+  dataset: Dataset,
+  source: LocalSource,
+  fetchedAtEpochMs: number,
+  isOpen: boolean,
+): Provenance {
   const { license } = dataset;
   const name = dataset.titles[Object.keys(dataset.titles)[0] ?? ''] ?? dataset.localId;
   const publisher = dataset.publisher?.name ?? source.info.title;
@@ -87,7 +104,7 @@ export function createProvenance(dataset: Dataset, source: LocalSource, fetchedA
     modified: dataset.modified,
     fetchedAt: toTimestamp(fetchedAtEpochMs),
     attribution: `${name}, ${publisher} (${source.info.title}), ${terms === null ? 'licence not stated' : terms}`,
-    raw: dataset.raw,
+    raw: wordsOf(dataset, isOpen),
   };
 }
 
@@ -247,8 +264,13 @@ export class DatasetNode {
   get recordCount(): number | null {
     return this.#dataset.recordCount;
   }
-  get provenance(): Provenance {
-    return createProvenance(this.#dataset, this.#source, this.#fetchedAtEpochMs);
+  provenance(_: unknown, context: HubContext): Provenance {
+    return this.#provenanceAt(this.#fetchedAtEpochMs, context);
+  }
+
+  #provenanceAt(fetchedAtEpochMs: number, { access }: HubContext): Provenance {
+    const isOpen = access.restrictionOf(this.#dataset) === null;
+    return createProvenance(this.#dataset, this.#source, fetchedAtEpochMs, isOpen);
   }
 
   queryables(
@@ -370,7 +392,7 @@ export class DatasetNode {
         : { ...nothing.plan, requests: Math.min(1, requests) };
       result = { ...nothing, plan };
     }
-    const provenance = createProvenance(this.#dataset, this.#source, trace.fetchedAtEpochMs ?? services.now());
+    const provenance = this.#provenanceAt(trace.fetchedAtEpochMs ?? services.now(), context);
     return present(result, (shortcoming) => report(failure, shortcoming), provenance);
   }
 }

@@ -200,8 +200,9 @@ function headerOf(
   dataset: Dataset,
   source: LocalSource,
   fetchedAtEpochMs: number,
+  isOpen: boolean,
 ): ExportHeader {
-  const { publisher, fetchedAt, attribution } = createProvenance(dataset, source, fetchedAtEpochMs);
+  const { publisher, fetchedAt, attribution } = createProvenance(dataset, source, fetchedAtEpochMs, isOpen);
   const { filter, cql, properties, sortBy, after } = question;
   return {
     datasetId: dataset.id,
@@ -233,14 +234,15 @@ async function openMetadata(question: ExportQuestion, context: HubContext): Prom
   const columns = seen?.queryables ?? null;
   if (columns === null)
     throw new HubError('CAPABILITY_MISSING', 'This dataset has no queryable records.', { datasetId: dataset.id });
-  const header = headerOf(question, dataset, source, trace.fetchedAtEpochMs ?? context.services.now());
+  const isOpenData = view.fingerprint === '';
+  const header = headerOf(question, dataset, source, trace.fetchedAtEpochMs ?? context.services.now(), isOpenData);
   const text = JSON.stringify(describeExport(columns, header), null, 2);
   return {
     mediaType: 'application/json; charset=utf-8',
     fileName: toFileName(question),
     licenseUri: dataset.license.uri,
     metadataPath: metadataPathOf(dataset),
-    isOpenData: view.fingerprint === '',
+    isOpenData,
     isResumable: false,
     chunks: inOnePiece(Buffer.from(text)),
     confirm: () => Promise.resolve(),
@@ -276,7 +278,8 @@ export async function openExport(question: ExportQuestion, context: HubContext):
     // Its reader sets the pace, and it has a place of its own.
     { ...createCall(context, trace), pace: undefined },
   );
-  const header = headerOf(question, dataset, source, trace.fetchedAtEpochMs ?? context.services.now());
+  const isOpenData = view.fingerprint === '';
+  const header = headerOf(question, dataset, source, trace.fetchedAtEpochMs ?? context.services.now(), isOpenData);
   const writer = createExportWriter(format, stream.columns, header, {
     ids,
     geometryColumns: stream.geometryColumns,
@@ -287,7 +290,7 @@ export async function openExport(question: ExportQuestion, context: HubContext):
     fileName: toFileName(question),
     licenseUri: dataset.license.uri,
     metadataPath: metadataPathOf(dataset),
-    isOpenData: view.fingerprint === '',
+    isOpenData,
     isResumable: stream.isResumable,
     chunks: write(stream, writer, (count) => {
       records += count;

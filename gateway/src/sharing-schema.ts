@@ -116,6 +116,26 @@ function toNode(agreement: Agreement, now: number, shown: AgreementVersion | nul
   };
 }
 
+/**
+ * An agreement for whoever relies on it. A token that was exchanged or narrowed, or has no scope for agreements, shows
+ * what it may be used for: the others of its datasets may be none that its bearer may know of.
+ */
+function toUsedNode(agreement: Agreement, context: HubContext): object {
+  const { access, services } = context;
+  const node = toNode(agreement, services.now());
+  try {
+    requireCaller(context, 'agreements:read');
+    return node;
+  } catch (error) {
+    if (!isHubError(error)) throw error;
+    const refuse = (): never => {
+      throw error;
+    };
+    const grants = access.usableGrants(agreement);
+    return { ...node, grants, history: refuse, odrl: refuse, pendingVersion: refuse, pending: refuse };
+  }
+}
+
 async function loadDataset(
   id: string,
   context: HubContext,
@@ -268,6 +288,12 @@ interface AccessParent {
   readonly accessRights: AccessRights | null;
 }
 
+/** What the stitched schema hands over of a dataset. */
+interface AccessKey {
+  readonly civexAccessId: string;
+  readonly civexAccessRights: AccessRights | null;
+}
+
 async function readAccess({ id, accessRights }: AccessParent, context: HubContext): Promise<object> {
   const { access, services } = context;
   const nothing = { agreement: null, hiddenProperties: [], maskedProperties: [], rowFiltered: false };
@@ -291,7 +317,7 @@ async function readAccess({ id, accessRights }: AccessParent, context: HubContex
   return {
     allowed: isAllowed,
     actions: restriction.isDiscoverable && !actions.includes('DISCOVER') ? ['DISCOVER', ...actions] : actions,
-    agreement: toNode(agreement, services.now()),
+    agreement: toUsedNode(agreement, context),
     hiddenProperties: hidden,
     maskedProperties: grant.masks.flatMap(({ property, method }) => (method === 'HIDE' ? [] : [property])),
     rowFiltered: grant.rows !== null,
@@ -308,9 +334,8 @@ const resolvers = {
         scopes: [...(caller?.scopes ?? [])].toSorted(),
         anonymous: caller === null,
         agreements: async () => {
-          const now = context.services.now();
           const usable = await context.access.usableAgreements();
-          return usable.map((agreement) => toNode(agreement, now));
+          return usable.map((agreement) => toUsedNode(agreement, context));
         },
       };
     },
@@ -428,9 +453,10 @@ export function createSharingSubschema(publicSchema: () => GraphQLSchema, limits
     }),
     merge: {
       Dataset: {
-        selectionSet: '{ id accessRights }',
+        // Under names of its own: a caller may call anything else `id` or `accessRights`.
+        selectionSet: '{ civexAccessId: id civexAccessRights: accessRights }',
         fieldName: 'sourceAccess',
-        args: ({ id, accessRights }: AccessParent) => ({ id, accessRights }),
+        args: ({ civexAccessId: id, civexAccessRights: accessRights }: AccessKey) => ({ id, accessRights }),
       },
     },
   };
