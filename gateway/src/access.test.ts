@@ -1,8 +1,10 @@
 import { approve, parseTerms, proposeAgreement } from '@civex/sharing';
 import type { Caller } from '@civex/sharing';
-import { expect, test } from 'vitest';
+import { defaultHubConfig } from '@civex/config';
+import { describe, expect, test } from 'vitest';
 import { createRequestAccess } from './access.ts';
 import type { AccessRules, RequestAccess } from './access.ts';
+import { createTestGateway } from './testing/test-hub.ts';
 
 const NOW = Date.parse('2026-05-05T10:00:00Z');
 const METERS = 'leicester:meters';
@@ -81,4 +83,46 @@ test('who answers for a portal is told nothing is restricted of what no rule nam
   const access = accessOf('council');
   expect(await access.restrictionByName('leicester:parks')).toBeNull();
   expect(await access.restrictionByName(METERS)).toMatchObject({ provider: 'council' });
+});
+
+describe('Dataset.access', () => {
+  const restricted = {
+    organisations: [{ id: 'council' }],
+    sharing: {
+      restricted: [
+        { dataset: 'a:d1', provider: 'council', discoverable: true },
+        { dataset: 'b:d2', provider: 'council' },
+      ],
+    },
+  };
+  const config = defaultHubConfig(
+    ['a', 'b'].map((id) => ({ id, adapter: 'opendatasoft', url: `https://${id}.example` })),
+    restricted,
+  );
+  const question = `query ($on: Boolean!) {
+    datasets(first: 20) { nodes { id: title rights: id access { ...seen } } }
+    datasetsById(ids: ["a:d1", "b:d2", "b:d3"]) { accessRights: title access { ...seen } }
+    dataset(id: "a:d3") { access @include(if: $on) { ...seen } }
+  }
+  fragment seen on DatasetAccess { allowed actions hiddenProperties maskedProperties rowFiltered agreement { id } }`;
+  const answerOf = async (fastLane: boolean, query: string): Promise<string> => {
+    const { gateway } = createTestGateway({ config, fastLane });
+    const answer = await gateway.execute({ query, variables: { on: true } }, {});
+    await gateway.close();
+    return JSON.stringify(answer);
+  };
+
+  test('is the same by the compiled way, the ordinary one and delegation, whatever else is called like its keys', async () => {
+    const plain = question.replace(' @include(if: $on)', '').replace('query ($on: Boolean!)', 'query');
+    const delegated = await answerOf(false, question);
+    expect(JSON.parse(delegated)).toMatchObject({
+      data: {
+        datasetsById: [{ access: { allowed: false, actions: ['DISCOVER'] } }, null, { access: { allowed: true } }],
+        dataset: { access: { allowed: true } },
+      },
+    });
+    expect(await answerOf(true, question)).toBe(delegated);
+    expect(await answerOf(true, plain)).toBe(delegated);
+    expect(await answerOf(false, plain)).toBe(delegated);
+  });
 });

@@ -23,7 +23,7 @@ import type { PublicSchema } from './public-schema.ts';
 import { checkBrackets, checkNulls, checkShape, checkVariables, costOf } from './query-limits.ts';
 import type { QueryLimits } from './query-limits.ts';
 import { createSourceSchema } from './source-schema.ts';
-import { createSharingSubschema } from './sharing-schema.ts';
+import { createSharingSubschema, readAccess } from './sharing-schema.ts';
 import { createHubSource } from './sources.ts';
 import type { AgreementStorage } from './storage/agreement-storage.ts';
 
@@ -117,6 +117,7 @@ export function createGateway(options: GatewayOptions): Gateway {
   const { schema, execute }: PublicSchema = isHub
     ? createPublicSchema({
         fastLane: services.fastLane,
+        datasetFields: { access: (dataset, _, context) => readAccess(dataset, context) },
         extensions: [createSharingSubschema((): GraphQLSchema => schema, queryLimits), ...(options.extensions ?? [])],
       })
     : { schema: createSourceSchema(), execute: executeOrdinarily };

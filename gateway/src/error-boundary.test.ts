@@ -55,6 +55,14 @@ describe('an error of the hub', () => {
     expect(findHubError(wrap(9))).toBeUndefined();
   });
 
+  test('is found among several that delegation made one of, behind one nobody foresaw', () => {
+    const denied = located(new HubError('ACCESS_DENIED', 'Not this.', { source: 'a' }));
+    const { masked, text } = mask(located(new AggregateError([new Error(SECRET), denied, denied])));
+    expect(masked).toMatchObject({ message: 'Not this.', extensions: { code: 'ACCESS_DENIED', source: 'a' } });
+    expect(text).not.toContain('portal');
+    expect(mask(located(new AggregateError([new Error(SECRET)]))).masked.extensions['code']).toBe('INTERNAL');
+  });
+
   test('is not looked for without end', () => {
     const loop = located(new Error('x'));
     Object.defineProperty(loop, 'originalError', { value: loop });

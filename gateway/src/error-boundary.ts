@@ -3,10 +3,21 @@ import type { HubError } from '@civex/errors';
 import { GraphQLError } from 'graphql';
 import type { Plugin } from 'graphql-yoga';
 
-/** Delegation wraps an error once per schema layer; the depth bound stops a cyclic chain. */
+/**
+ * Delegation wraps an error once per schema layer, and several of one answer into one; the depth bound stops a cyclic
+ * chain.
+ */
 export function findHubError(error: unknown, depth = 8): HubError | undefined {
   if (isHubError(error)) return error;
-  return depth > 0 && error instanceof GraphQLError ? findHubError(error.originalError, depth - 1) : undefined;
+  if (depth === 0) return undefined;
+  if (error instanceof AggregateError) {
+    for (const part of error.errors) {
+      const found = findHubError(part, depth - 1);
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+  return error instanceof GraphQLError ? findHubError(error.originalError, depth - 1) : undefined;
 }
 
 export interface ErrorBoundary {

@@ -5,11 +5,19 @@ import type { Subschema, SubschemaConfig } from '@graphql-tools/delegate';
 import { stitchSchemas } from '@graphql-tools/stitch';
 import { MapperKind, mapSchema } from '@graphql-tools/utils';
 import type { ExecutionRequest, Executor } from '@graphql-tools/utils';
-import { defaultFieldResolver, execute, isObjectType } from 'graphql';
-import type { ExecutionArgs, ExecutionResult, GraphQLError, GraphQLResolveInfo, GraphQLSchema } from 'graphql';
+import { defaultFieldResolver, execute, isObjectType, parse } from 'graphql';
+import type {
+  ExecutionArgs,
+  ExecutionResult,
+  GraphQLError,
+  GraphQLFieldResolver,
+  GraphQLResolveInfo,
+  GraphQLSchema,
+} from 'graphql';
 import type { HubContext, HubSource } from './context.ts';
 import { pickSources, readDatasetConnection } from './dataset-connection.ts';
 import type { ConnectionWays } from './dataset-connection.ts';
+import { DatasetNode } from './dataset-node.ts';
 import { delegateDataset } from './delegate-dataset.ts';
 import type { SourceDelegation } from './delegate-dataset.ts';
 import { findHubError } from './error-boundary.ts';
@@ -83,8 +91,15 @@ function splitPartial(result: ExecutionResult): {
 export interface PublicSchemaOptions {
   /** Subschemas beside the sources. What they add to `Dataset` is merged on `id`, however a dataset was reached. */
   readonly extensions?: readonly SubschemaConfig[];
+  /**
+   * Fields of `Dataset` that extensions add and this process can tell itself of its own sources' datasets, by name: what
+   * is asked of a hundred of them need not be a hundred delegations.
+   */
+  readonly datasetFields?: DatasetFields;
   readonly fastLane: boolean;
 }
+
+type DatasetFields = Readonly<Record<string, (dataset: DatasetNode, args: never, context: HubContext) => unknown>>;
 
 export interface PublicSchema {
   readonly schema: GraphQLSchema;
@@ -93,7 +108,11 @@ export interface PublicSchema {
 }
 
 /** The schema the hub serves: sources, hub questions and extensions stitched into one. */
-export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOptions): PublicSchema {
+export function createPublicSchema({
+  extensions = [],
+  datasetFields = {},
+  fastLane,
+}: PublicSchemaOptions): PublicSchema {
   const sourceSchema = createSourceSchema();
   const sources: SubschemaConfig = {
     name: 'sources',
@@ -101,14 +120,15 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
     executor: createSourceExecutor(sourceSchema) as NonNullable<SubschemaConfig['executor']>,
     merge: {
       Dataset: {
-        selectionSet: '{ id }',
-        key: ({ id }: { id: string }) => id,
+        // Under a name of its own: a caller may call anything else `id`.
+        selectionSet: '{ civexKey: id }',
+        key: ({ civexKey }: { civexKey: string }) => civexKey,
         resolve: (_original, context, info, subschema, selectionSet, key) =>
           delegateDataset(String(key), context as HubContext, info, subschema, selectionSet),
       },
     },
   };
-  const foreignFields = collectForeignFields(extensions, sourceSchema);
+  const foreignFields = collectForeignFields(extensions, sourceSchema, Object.keys(datasetFields));
   const isOwn = createOwnSelectionCheck(foreignFields);
   const isDirect = (info: GraphQLResolveInfo): boolean => fastLane && isOwn(info);
 
@@ -211,13 +231,16 @@ export function createPublicSchema({ extensions = [], fastLane }: PublicSchemaOp
   const own: OwnResolvers = {
     Query: resolvers.Query,
     Catalog: Object.fromEntries(Object.entries(resolvers.Catalog).map(([name, { resolve }]) => [name, resolve])),
+    Dataset: datasetFields,
   };
   const schema = mapSchema(stitched, {
     [MapperKind.ROOT_FIELD]: (field, name) =>
       INTERNAL_ROOT.test(name) ? null : withResolver(field, own['Query']?.[name]),
     [MapperKind.TYPE]: (type) => (INTERNAL_TYPES.has(type.name) ? null : type),
     [MapperKind.OBJECT_FIELD]: (field, name, typeName) =>
-      withResolver(field, own[typeName]?.[name] ?? PLAIN[typeName]?.[name]),
+      typeName === 'Dataset'
+        ? withNodeResolver(field, datasetFields[name])
+        : withResolver(field, own[typeName]?.[name] ?? PLAIN[typeName]?.[name]),
   });
   const executeStitched = (args: ExecutionArgs): ReturnType<typeof execute> =>
     execute({ ...args, document: settleSelections(args.document, args.variableValues ?? {}, args.operationName) });
@@ -240,18 +263,46 @@ function withResolver<Field extends { resolve?: unknown }>(field: Field, resolve
   return resolve === undefined ? field : { ...field, resolve };
 }
 
+/** The same for a field that another subschema tells of what does not come from this process. */
+function withNodeResolver<Field extends { resolve?: unknown }>(
+  field: Field,
+  resolve: DatasetFields[string] | undefined,
+): Field {
+  if (resolve === undefined) return field;
+  // Whatever stands in a schema as a resolver is one.
+  const otherwise = (field.resolve ?? defaultFieldResolver) as GraphQLFieldResolver<unknown, HubContext>;
+  return {
+    ...field,
+    resolve: (parent: unknown, args: never, context: HubContext, info: GraphQLResolveInfo): unknown =>
+      parent instanceof DatasetNode ? resolve(parent, args, context) : otherwise(parent, args, context, info),
+  };
+}
+
+/** Types the hub's own text defines. */
+const HUB_TYPES: ReadonlySet<string> = new Set(
+  [SHARED_SDL, HUB_SDL].flatMap((text) =>
+    parse(text).definitions.flatMap((definition) => ('name' in definition ? (definition.name?.value ?? []) : [])),
+  ),
+);
+
 /** Fields that subschemas beside the sources add to types of the hub. */
 function collectForeignFields(
   extensions: readonly SubschemaConfig[],
   sourceSchema: GraphQLSchema,
+  datasetFields: readonly string[],
 ): ReadonlyMap<string, ReadonlySet<string>> {
   const foreign = new Map<string, Set<string>>();
   for (const { schema } of extensions)
     for (const type of Object.values(schema.getTypeMap())) {
       if (!isObjectType(type) || type.name.startsWith('__') || type === schema.getQueryType()) continue;
       const own = sourceSchema.getType(type.name);
+      // What one of them alone has is met behind a field of its own only.
+      const isTheirs = extensions.filter((other) => other.schema.getType(type.name) !== undefined).length === 1;
+      if (own === undefined && isTheirs && !HUB_TYPES.has(type.name)) continue;
       const fields = Object.keys(type.getFields()).filter(
-        (name) => !isObjectType(own) || own.getFields()[name] === undefined,
+        (name) =>
+          (!isObjectType(own) || own.getFields()[name] === undefined) &&
+          !(type.name === 'Dataset' && datasetFields.includes(name)),
       );
       if (fields.length > 0) foreign.set(type.name, new Set([...(foreign.get(type.name) ?? []), ...fields]));
     }

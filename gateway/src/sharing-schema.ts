@@ -294,7 +294,8 @@ interface AccessKey {
   readonly civexAccessRights: AccessRights | null;
 }
 
-async function readAccess({ id, accessRights }: AccessParent, context: HubContext): Promise<object> {
+/** `DatasetAccess` of the contract. */
+export async function readAccess({ id, accessRights }: AccessParent, context: HubContext): Promise<object> {
   const { access, services } = context;
   const nothing = { agreement: null, hiddenProperties: [], maskedProperties: [], rowFiltered: false };
   const restriction = restrictionOf({ id, accessRights }, services.accessRules());
