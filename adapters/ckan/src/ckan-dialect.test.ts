@@ -148,6 +148,12 @@ describe('catalog cursor', () => {
     expect(decodeCatalogCursor(encodeCatalogCursor(cursor))).toEqual(cursor);
   });
 
+  test('a cursor is as long for every offset', () => {
+    const lengths = [1, 9, 10, 99, 100, 1e9].map((offset) => encodeCatalogCursor({ offset, after: 'a' }).length);
+    expect(new Set(lengths).size).toBe(1);
+    expect(decodeCatalogCursor(encodeCatalogCursor({ offset: 1e9, after: 'a' }))).toEqual({ offset: 1e9, after: 'a' });
+  });
+
   const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
   test.each([
     ['empty', ''],

@@ -77,8 +77,10 @@ export interface CatalogCursor {
   readonly after: string;
 }
 
-export function encodeCatalogCursor(cursor: CatalogCursor): string {
-  return Buffer.from(JSON.stringify({ o: cursor.offset, a: cursor.after })).toString('base64url');
+/** As long for every offset: how many lie before a dataset may not be for everybody to know, and seals keep lengths. */
+export function encodeCatalogCursor({ offset, after }: CatalogCursor): string {
+  const text = JSON.stringify({ o: offset, a: after });
+  return Buffer.from(text + ' '.repeat(10 - String(offset).length)).toString('base64url');
 }
 
 /** @returns null for anything `encodeCatalogCursor` could not have produced. */

@@ -90,8 +90,9 @@ interface Cursor {
   readonly anchor: string;
 }
 
+/** As long for every offset: how many lie before a dataset may not be for everybody to know, and seals keep lengths. */
 const encodeCursor = ({ offset, anchor }: Cursor): string =>
-  Buffer.from(JSON.stringify({ o: offset, a: anchor })).toString('base64url');
+  Buffer.from(JSON.stringify({ o: offset, a: anchor }) + ' '.repeat(10 - String(offset).length)).toString('base64url');
 
 /** Far beyond any catalog; keeps the arithmetic exact. */
 const MAX_OFFSET = 1_000_000_000;

@@ -15,6 +15,12 @@ export interface ReloadOptions {
   readonly config: HubConfig;
 }
 
+/** What is read once: whoever takes an issuer out of the file must hear that its tokens are still taken. */
+const AT_START = [
+  ['server', 'limits'],
+  ['identity', 'organisations'],
+] as const;
+
 /** Editors save in several steps; a file is read once it has been left alone this long. Milliseconds. */
 const SETTLE_MS = 200;
 
@@ -41,15 +47,18 @@ export function reloadOnChange({ file, hub, world, adapters, ...start }: ReloadO
     text = read;
     const next = parseConfigText(read, file, world, adapters);
     const { added, removed, changed } = await hub.reload(next);
-    const parts = [
+    const sources = [
       ...(added.length > 0 ? [`added ${list(added)}`] : []),
       ...(removed.length > 0 ? [`removed ${list(removed)}`] : []),
       ...(changed.length > 0 ? [`changed ${list(changed)}`] : []),
     ];
-    world.report(`${file} reloaded: ${parts.length === 0 ? 'no source changed' : parts.join('; ')}.`);
-    if (!isDeepStrictEqual([config.server, config.limits], [next.server, next.limits]))
-      world.report('Changes below `server` and `limits` take effect at the next start.');
-    config = { ...next, server: config.server, limits: config.limits };
+    world.report(`${file} reloaded: ${sources.length === 0 ? 'no source changed' : sources.join('; ')}.`);
+    if (!isDeepStrictEqual(config.sharing, next.sharing)) world.report('The rules below `sharing` were taken over.');
+    for (const parts of AT_START)
+      if (parts.some((part) => !isDeepStrictEqual(config[part], next[part])))
+        world.report(`Changes below \`${parts.join('` and `')}\` take effect at the next start.`);
+    const { server, limits, identity, organisations } = config;
+    config = { ...next, server, limits, identity, organisations };
   };
 
   const run = async (isForced: boolean): Promise<void> => {

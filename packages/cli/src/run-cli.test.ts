@@ -294,6 +294,22 @@ describe('reload', () => {
     expect(world.err.at(-1)).toBe('Changes below `server` and `limits` take effect at the next start.');
   });
 
+  test('restrictions are taken over at once; who may issue tokens waits for the next start, and both is said', async () => {
+    const { world } = await serve();
+    const organisations = 'organisations: [{id: council}]\n';
+    const sharing = 'sharing: {restricted: [{dataset: "a:x", provider: council}]}\n';
+    await save(world, `${organisations}${sharing}${yaml('a', 'b')}`);
+    const later = 'Changes below `identity` and `organisations` take effect at the next start.';
+    expect(world.err).toEqual([
+      'hub.yaml reloaded: no source changed.',
+      'The rules below `sharing` were taken over.',
+      later,
+    ]);
+    expect(world.reloaded[0]?.sharing.restricted).toHaveLength(1);
+    await save(world, `${organisations}${sharing}${yaml('a')}`);
+    expect(world.err.slice(3)).toEqual(['hub.yaml reloaded: removed b.', later]);
+  });
+
   test('reloads do not overlap, and a change during one is not lost', async () => {
     const { promise, resolve } = Promise.withResolvers<void>();
     const { world } = await serve({ reloading: promise });
