@@ -3,7 +3,7 @@ import type { Dataset } from '@civex/model';
 import { describe, expect, test } from 'vitest';
 import { parseDatasetFilter } from './dataset-filter.ts';
 import { readSlice } from './read-slice.ts';
-import type { CatalogQuery, CatalogSlice } from './read-slice.ts';
+import type { CatalogQuery, CatalogSlice, Visibility } from './read-slice.ts';
 import {
   createDataset,
   createMemorySource,
@@ -24,6 +24,51 @@ const named = (...ids: readonly string[]): readonly Dataset[] => ids.map((id) =>
 const many = (count: number): readonly Dataset[] => named(...Array.from({ length: count }, (_, n) => `d${n}`));
 
 const unavailable = new HubError('SOURCE_UNAVAILABLE', 'The source cannot be reached.', { source: 's' });
+
+describe('a plain list where datasets may be left out', () => {
+  const concealing = (...hidden: readonly string[]): Visibility => ({
+    disclose: (dataset) => (hidden.includes(dataset.localId) ? null : dataset),
+    mayConceal: true,
+  });
+  const page = (source: MemorySource, visibility: Visibility, after: string | null): Promise<CatalogSlice> =>
+    readSlice(source, { ...LIST, first: 2, after }, LIMITS, visibility, createTestCall());
+
+  test('pages, counts and asks its source as one that never had them', async () => {
+    const told: unknown[] = [];
+    for (const [source, visibility] of [
+      [createMemorySource('s', named('x', 'a', 'b', 'y', 'c', 'z')), concealing('x', 'y', 'z')],
+      [createMemorySource('s', named('a', 'b', 'c')), concealing()],
+    ] as const) {
+      const first = await page(source, visibility, null);
+      const second = await page(source, visibility, first.items.at(-1)!.cursor);
+      told.push([first, second, source.asked]);
+      expect(localIds(first)).toEqual(['a', 'b']);
+      expect(localIds(second)).toEqual(['c']);
+    }
+    expect(told[0]).toEqual(told[1]);
+    expect(told[0]).toMatchObject([
+      { total: 3, totalIsExact: true, hasNextPage: true },
+      { total: 3, totalIsExact: true, hasNextPage: false },
+      [100, 100],
+    ]);
+  });
+
+  test('takes no cursor of a dataset that is not there for its reader, nor one of an open list', async () => {
+    const source = createMemorySource('s', named('a', 'x', 'b'));
+    for (const after of ['kx', 'k', 'knobody', 'l1x'])
+      await expect(page(source, concealing('x'), after)).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+    await expect(page(source, EVERYTHING, 'ka')).rejects.toMatchObject({ code: 'INPUT_INVALID' });
+  });
+
+  test('is read page by page beyond the limit of what is read whole', async () => {
+    const source = createMemorySource('s', many(150));
+    const first = await page(source, concealing('d0', 'd3'), null);
+    expect(localIds(first)).toEqual(['d1', 'd2']);
+    expect(first).toMatchObject({ total: null, totalIsExact: false, hasNextPage: true });
+    const second = await page(source, concealing('d0', 'd3'), first.items.at(-1)!.cursor);
+    expect(localIds(second)).toEqual(['d4', 'd5']);
+  });
+});
 
 describe('the plain list', () => {
   test('asks one page of the wanted size and keeps the order of the source', async () => {

@@ -173,6 +173,25 @@ function decodeRanked(cursor: string, orderBy: DatasetOrder, source: string): Ra
   return { rank, localId: value[1] };
 }
 
+/** A page of the source's own list, which is read whole. Cursors name a dataset. */
+async function readKnown(
+  adapter: SourceAdapter,
+  { first, after }: Pick<CatalogQuery, 'first' | 'after'>,
+  limits: SliceLimits,
+  visibility: Visibility,
+  call: Call,
+): Promise<CatalogSlice> {
+  const all = await readAll(adapter, null, limits, visibility, call);
+  const start = after === null ? 0 : all.findIndex(({ localId }) => localId === after.slice(1)) + 1;
+  if (after !== null && start === 0) throw badCursor(adapter.info.source);
+  return {
+    items: all.slice(start, start + first).map((dataset) => ({ dataset, rank: 0, cursor: `k${dataset.localId}` })),
+    hasNextPage: all.length > start + first,
+    total: all.length,
+    totalIsExact: true,
+  };
+}
+
 /**
  * Reads the next `first` datasets of one source.
  *
@@ -180,8 +199,10 @@ function decodeRanked(cursor: string, orderBy: DatasetOrder, source: string): Ra
  * page; its total is then the source's own word, unless the page holds the whole list. Everything else reads the whole list (or all hits of the source's search), filters and ranks it by the hub's
  * own measure, and pages by position: exact totals, and no dataset is lost or repeated however the portal orders ties.
  *
- * What must not be noticed is left out before anything else. The source's own total is not told then, because it counts
- * what is left out, and a page ends only where another dataset that may be known of follows.
+ * What must not be noticed is left out before anything else. Where there may be such datasets the plain list is read
+ * whole as well: which of the source's pages were asked before, and are there at once, would tell where they are. Of a
+ * list beyond `maxScanned` its pages are read all the same, without the source's own total, and one ends only where
+ * another dataset that may be known of follows.
  *
  * @throws HubError `INPUT_INVALID` for a foreign cursor, `INPUT_TOO_COSTLY` beyond the limits, SOURCE_* of the adapter.
  */
@@ -195,6 +216,12 @@ export async function readSlice(
   const { source } = adapter.info;
   const { search, filter, orderBy, first, after } = query;
   if (search === null && filter === null && orderBy === 'RELEVANCE') {
+    if (visibility.mayConceal && (after === null || after.startsWith('k')))
+      try {
+        return await readKnown(adapter, { first, after }, limits, visibility, call);
+      } catch (error) {
+        if (after !== null || !isHubError(error) || error.code !== 'INPUT_TOO_COSTLY') throw error;
+      }
     if (after !== null && !after.startsWith('l')) throw badCursor(source);
     const items: SliceItem[] = [];
     let total: number | null = null;

@@ -70,19 +70,21 @@ export async function startSharingHub(
     readonly port?: number;
     readonly restricted?: readonly object[];
     readonly purposes?: readonly object[];
+    /** Settings of every source. */
+    readonly source?: Parameters<typeof toSourceInput>[1];
   } = {},
 ): Promise<SharingHub> {
   const dataFolder = options.dataFolder ?? (await mkdtemp(path.join(os.tmpdir(), 'civex-sharing-')));
   await chmod(dataFolder, 0o755);
   const sources = sandbox.portals.map((portal) =>
-    toSourceInput(
-      portal,
-      portal.id === 'leicester'
+    toSourceInput(portal, {
+      ...(portal.id === 'leicester'
         ? { apiKeyEnv: 'LEICESTER_KEY', apiKeyPrefix: 'Apikey ' }
         : portal.id === 'mexico-city'
           ? { apiKeyEnv: 'MEXICO_KEY', options: { includePrivate: true } }
-          : {},
-    ),
+          : {}),
+      ...options.source,
+    }),
   );
   const config = defaultHubConfig(sources, {
     env: ENV,
