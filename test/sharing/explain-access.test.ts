@@ -93,9 +93,9 @@ const column = fc.constantFrom('fuel', 'site_name', 'ward', 'occupier', 'postcod
 const question = fc.record({
   kind: fc.constantFrom('records', 'aggregate'),
   filter: fc.option(filter, { freq: 2 }),
-  sortBy: fc.option(column, { freq: 1 }),
-  groupBy: fc.option(column, { freq: 1 }),
-  properties: fc.option(fc.uniqueArray(column, { minLength: 1, maxLength: 3 }), { freq: 1 }),
+  sortBy: fc.option(column, { freq: 2 }),
+  groupBy: fc.option(column, { freq: 2 }),
+  properties: fc.option(fc.uniqueArray(column, { minLength: 1, maxLength: 3 }), { freq: 2 }),
   first: fc.constantFrom(1, 5, 50, 51),
 });
 const QUERIES: Readonly<Record<string, string>> = {

@@ -60,13 +60,19 @@ describe('a plain list where datasets may be left out', () => {
     await expect(page(source, EVERYTHING, 'ka')).rejects.toMatchObject({ code: 'INPUT_INVALID' });
   });
 
-  test('is read page by page beyond the limit of what is read whole', async () => {
-    const source = createMemorySource('s', many(150));
-    const first = await page(source, concealing('d0', 'd3'), null);
+  test.each([
+    ['what is read whole', 150, LIMITS],
+    ['2,000 datasets', 2_001, { ...LIMITS, maxScanned: 20_000 }],
+  ])('is read page by page beyond the limit of %s', async (_, count, limits) => {
+    const source = createMemorySource('s', many(count));
+    const ask = (after: string | null): Promise<CatalogSlice> =>
+      readSlice(source, { ...LIST, first: 2, after }, limits, concealing('d0', 'd3'), createTestCall());
+    const first = await ask(null);
     expect(localIds(first)).toEqual(['d1', 'd2']);
     expect(first).toMatchObject({ total: null, totalIsExact: false, hasNextPage: true });
-    const second = await page(source, concealing('d0', 'd3'), first.items.at(-1)!.cursor);
+    const second = await ask(first.items.at(-1)!.cursor);
     expect(localIds(second)).toEqual(['d4', 'd5']);
+    expect(source.asked.length).toBeLessThan(10);
   });
 });
 

@@ -47,6 +47,12 @@ export interface Visibility {
   readonly mayConceal: boolean;
 }
 
+/**
+ * Datasets of one source that the plain list reads for the sake of those it leaves out: 20 requests at most of a portal
+ * that lists 100 at once.
+ */
+const MAX_KNOWN = 2_000;
+
 /** Pages without a dataset that a source may give in a row while it says that more follow. */
 const MAX_EMPTY_PAGES = 100;
 
@@ -181,7 +187,8 @@ async function readKnown(
   visibility: Visibility,
   call: Call,
 ): Promise<CatalogSlice> {
-  const all = await readAll(adapter, null, limits, visibility, call);
+  const atMost = { ...limits, maxScanned: Math.min(limits.maxScanned, MAX_KNOWN) };
+  const all = await readAll(adapter, null, atMost, visibility, call);
   const start = after === null ? 0 : all.findIndex(({ localId }) => localId === after.slice(1)) + 1;
   if (after !== null && start === 0) throw badCursor(adapter.info.source);
   return {
@@ -196,12 +203,13 @@ async function readKnown(
  * Reads the next `first` datasets of one source.
  *
  * Without search and filter and in the order RELEVANCE the source's own stable list is paged, so one request serves a
- * page; its total is then the source's own word, unless the page holds the whole list. Everything else reads the whole list (or all hits of the source's search), filters and ranks it by the hub's
- * own measure, and pages by position: exact totals, and no dataset is lost or repeated however the portal orders ties.
+ * page; its total is then the source's own word, unless the page holds the whole list. Everything else reads the whole
+ * list (or all hits of the source's search), filters and ranks it by the hub's own measure, and pages by position: exact
+ * totals, and no dataset is lost or repeated however the portal orders ties.
  *
  * What must not be noticed is left out before anything else. Where there may be such datasets the plain list is read
  * whole as well: which of the source's pages were asked before, and are there at once, would tell where they are. Of a
- * list beyond `maxScanned` its pages are read all the same, without the source's own total, and one ends only where
+ * list of more than 2,000 its pages are read all the same, without the source's own total, and one ends only where
  * another dataset that may be known of follows.
  *
  * @throws HubError `INPUT_INVALID` for a foreign cursor, `INPUT_TOO_COSTLY` beyond the limits, SOURCE_* of the adapter.

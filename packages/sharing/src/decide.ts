@@ -130,6 +130,13 @@ const grantOf = (version: AgreementVersion | null, { caller, restriction }: Deci
     ? (version.terms.grants.find(({ dataset }) => dataset === restriction.datasetId) ?? null)
     : null;
 
+/** Whether the bearer of a token acts for its own organisation, or for one that named it as a delegate. */
+function mayAct({ actor, organisation }: Caller, version: AgreementVersion | null): boolean {
+  if (actor === null) return true;
+  if (actor.organisation === null) return false;
+  return actor.organisation === organisation || version?.terms.delegates.includes(actor.organisation) === true;
+}
+
 const CHECKS: readonly Check[] = [
   ({ declared }, { id }) =>
     declared === 'unasked' || declared.agreement === null || declared.agreement === id
@@ -143,14 +150,10 @@ const CHECKS: readonly Check[] = [
     versionAt(agreement, now) === null
       ? { reason: 'NOT_YET', text: `Agreement ${agreement.id} is not in force at this time.` }
       : null,
-  ({ caller, now }, agreement) => {
-    if (caller?.actor == null) return null;
-    const { organisation } = caller.actor;
-    const delegates = versionAt(agreement, now)?.terms.delegates ?? [];
-    return organisation !== null && (organisation === caller.organisation || delegates.includes(organisation))
+  ({ caller, now }, agreement) =>
+    caller === null || mayAct(caller, versionAt(agreement, now))
       ? null
-      : { reason: 'DELEGATE', text: `Agreement ${agreement.id} lets nobody else act for its consumer.` };
-  },
+      : { reason: 'DELEGATE', text: `Agreement ${agreement.id} lets nobody else act for its consumer.` },
   (input, agreement) =>
     grantOf(versionAt(agreement, input.now), input)?.actions.includes(input.action) === true
       ? null
@@ -254,9 +257,7 @@ export function mayKnowOf(input: Omit<DecisionInput, 'action' | 'declared' | 'ne
   return agreements.some((agreement) => {
     if (!mentions(agreement, caller.organisation, restriction)) return false;
     if (!KNOWING.has(stateAt(agreement, now))) return false;
-    const delegates = agreement.versions.find(({ version }) => version === agreement.current)?.terms.delegates ?? [];
-    const { actor } = caller;
-    if (actor !== null && (actor.organisation === null || (actor.organisation !== caller.organisation && !delegates.includes(actor.organisation)))) return false; // prettier-ignore
+    if (!mayAct(caller, agreement.versions.find(({ version }) => version === agreement.current) ?? null)) return false;
     return (
       caller.details === null ||
       caller.details.some(

@@ -739,6 +739,7 @@ export const FAULT_ROWS: Readonly<Record<string, FaultRow>> = {
   },
   // Refused rather than cut: what else of the request was ignored is not known.
   'page-ignores-limit': {
+    question: 'whole',
     answer: edited((parts, exchange) => {
       const { kind, request } = exchange;
       const pages = Array.from({ length: 10 }, (_, page) => {

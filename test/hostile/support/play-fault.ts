@@ -13,7 +13,7 @@ import type { Names, Resolution, TestHub } from './hub.ts';
 import { JSON_TYPE, startRawPortal, toMessage } from './raw-portal.ts';
 import type { RawPortal, RawRequest } from './raw-portal.ts';
 import { bodyOf, DATASET, purposeOf, samplePortal } from './sample-portal.ts';
-import type { Kind, Purpose } from './sample-portal.ts';
+import type { Kind, Purpose, Size } from './sample-portal.ts';
 
 /** How much later than its deadline an answer may come, milliseconds of the machine. */
 const GRACE_MS = 250;
@@ -49,26 +49,26 @@ type AnyRequest = Pick<RawRequest, 'method' | 'path' | 'search' | 'body'>;
 const answers = new Map<string, PortalAnswer>();
 
 /** What a healthy portal answers. Made once: the matrix asks for the same few hundreds of times. */
-function answerHonestly(kind: Kind, { method, path, search, body }: AnyRequest): PortalAnswer {
-  const key = JSON.stringify([kind, method, path, search, body]);
+function answerHonestly(kind: Kind, size: Size, { method, path, search, body }: AnyRequest): PortalAnswer {
+  const key = JSON.stringify([kind, size, method, path, search, body]);
   let made = answers.get(key);
   if (made === undefined) {
-    const answer = samplePortal(kind)({ method, path, search, body });
+    const answer = samplePortal(kind, size)({ method, path, search, body });
     made = { ...answer, body: bodyOf(answer) };
     answers.set(key, made);
   }
   return made;
 }
 
-function healthyMessage(kind: Kind, request: RawRequest, isLast: boolean): Buffer {
-  const answer = answerHonestly(kind, request);
+function healthyMessage(kind: Kind, size: Size, request: RawRequest, isLast: boolean): Buffer {
+  const answer = answerHonestly(kind, size, request);
   return toMessage(answer.status, isLast ? [JSON_TYPE, ['connection', 'close']] : [JSON_TYPE], bodyOf(answer));
 }
 
 const startHealthy = (kind: Kind): Promise<RawPortal> =>
   startRawPortal({
     answer: (connection, request, answered) =>
-      void connection.write(healthyMessage(kind, request, false), () => answered()),
+      void connection.write(healthyMessage(kind, 'page', request, false), () => answered()),
   });
 
 const perWay = <T>(make: (way: Way) => T): Readonly<Record<Way, T>> => ({
@@ -127,7 +127,7 @@ function isTarget(row: FaultRow, way: Way, kind: Kind, purpose: Purpose): boolea
 
 /** The portal that fails. */
 async function startSubject(id: string, row: FaultRow, way: Way, kind: Kind, stage: Stage): Promise<Subject> {
-  const { connect } = row;
+  const { connect, question: size = 'page' } = row;
   const isTls = connect?.startsWith('tls-') === true;
   const turningPoint = before(way, kind);
   let isArmed = turningPoint === null;
@@ -191,7 +191,7 @@ async function startSubject(id: string, row: FaultRow, way: Way, kind: Kind, sta
       if (key !== SECRET) leaks.push(`key ${key}`);
       const purpose = purposeOf(kind, request);
       if (row.answer === undefined || !isTarget(row, way, kind, purpose)) {
-        connection.write(healthyMessage(kind, request, connect !== undefined), () => answered());
+        connection.write(healthyMessage(kind, size, request, connect !== undefined), () => answered());
         if (purpose === turningPoint) isArmed = true;
         return;
       }
@@ -201,7 +201,7 @@ async function startSubject(id: string, row: FaultRow, way: Way, kind: Kind, sta
         connection,
         request,
         nth: targets,
-        honest: (other = request) => answerHonestly(kind, other),
+        honest: (other = request) => answerHonestly(kind, size, other),
         answered,
       };
       targets += 1;
@@ -361,7 +361,8 @@ export async function readHealthy(kind: Kind, stage: Stage): Promise<readonly (r
   const entries: (readonly [string, HealthyAnswers])[] = [];
   for (const way of WAYS)
     for (const isWhole of [false, true]) {
-      const subject = await startSubject('healthy', PLAIN, way, kind, stage);
+      const row: FaultRow = { ...PLAIN, question: isWhole ? 'whole' : 'page' };
+      const subject = await startSubject('healthy', row, way, kind, stage);
       const names = namesOf(null, new Map([[hostOf(way), subject]]), stage, otherKind(kind));
       await using hub = createTestHub({
         sources: [sourceOf(PLAIN, way, kind), toSource('good', otherKind(kind))],

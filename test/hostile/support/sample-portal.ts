@@ -10,8 +10,12 @@ export type Purpose = 'catalog' | 'describe' | 'records' | 'scan' | 'other';
 
 /** Records of the sample dataset: more than one page of a scan of either kind. */
 const ROWS = 1_200;
-/** Datasets of the sample portal: more than one page of either kind's catalog. */
-const DATASETS = 320;
+/**
+ * Datasets of the sample portal, by size: one page of either kind's catalog, and more than one. What a hub reads with a
+ * key it lists from the whole catalog, so that `page` is one request of it.
+ */
+const DATASETS = { page: 90, whole: 320 } as const;
+export type Size = keyof typeof DATASETS;
 export const DATASET = 'stations';
 
 export interface SampleRow {
@@ -34,8 +38,8 @@ const nameOf = (index: number): string => (index === 0 ? DATASET : `jeu-${String
 /** A well-behaved answer to a request of an adapter, from the stand-ins' own evaluators. */
 export type Honest = (request: Pick<RawRequest, 'method' | 'path' | 'search' | 'body'>) => PortalAnswer;
 
-function describePortal(kind: Kind): Honest {
-  const indices = Array.from({ length: DATASETS }, (_, index) => index);
+function describePortal(kind: Kind, size: Size): Honest {
+  const indices = Array.from({ length: DATASETS[size] }, (_, index) => index);
   const records = (): readonly SampleRow[] => Array.from({ length: ROWS }, (_, index) => sampleRow(index));
   const common = { id: 'sample', title: 'Sample', language: 'fr', now: () => 0 };
   const { answer } =
@@ -88,14 +92,15 @@ function describePortal(kind: Kind): Honest {
   return (request) => answer({ ...request, headers: {}, atMs: 0 }, {}, 'application/json');
 }
 
-const portals = new Map<Kind, Honest>();
+const portals = new Map<string, Honest>();
 
 /** The sample portal of a kind. */
-export function samplePortal(kind: Kind): Honest {
-  let honest = portals.get(kind);
+export function samplePortal(kind: Kind, size: Size = 'whole'): Honest {
+  const key = `${kind} ${size}`;
+  let honest = portals.get(key);
   if (honest === undefined) {
-    honest = describePortal(kind);
-    portals.set(kind, honest);
+    honest = describePortal(kind, size);
+    portals.set(key, honest);
   }
   return honest;
 }
