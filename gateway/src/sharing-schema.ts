@@ -58,6 +58,8 @@ const COMMON_SCALARS = parse(COMMON_SDL).definitions.flatMap((definition) =>
 /** Tries to keep a change while others change the same agreement. */
 const MAX_ATTEMPTS = 5;
 const REQUEST_DAYS = 365;
+/** What one organisation may have asked for without an answer. */
+const MAX_DRAFTS = 100;
 
 const missing = (): HubError => new HubError('NOT_FOUND', 'There is no such agreement.');
 
@@ -412,7 +414,7 @@ const resolvers = {
       },
       context: HubContext,
     ) {
-      requireStorage(context);
+      const storage = requireStorage(context);
       const party = { ...requireParty(context), mayManage: true };
       const loaded = await loadDataset(asked.dataset, context);
       const restriction = loaded === null ? null : restrictionOf(loaded.dataset, context.services.accessRules());
@@ -431,6 +433,13 @@ const resolvers = {
         grants: [{ dataset: asked.dataset, actions: asked.actions, properties: asked.properties ?? null }],
       });
       await checkGrants(terms, context);
+      // Anybody of an organisation may ask: what nobody answers must not pile up.
+      const drafts = (await storage.consumedBy(party.organisation)).filter(({ state }) => state === 'DRAFT');
+      if (drafts.length >= MAX_DRAFTS)
+        throw new HubError(
+          'LIMIT_REACHED',
+          `Your organisation has ${MAX_DRAFTS} requests without an answer; rejectAgreement takes one back.`,
+        );
       return begin(context, (id, at) => draftAgreement(id, terms, party, asked.justification, at));
     },
   },

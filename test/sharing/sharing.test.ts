@@ -16,7 +16,7 @@ beforeAll(async () => {
   hub = await startSharingHub(sandbox);
   council = await hub.partner('council-office', 'leicester-city-council', ['use', 'manage']);
   region = await hub.partner('region-dashboard', 'emr-region', ['use', 'manage']);
-  university = await hub.partner('university', 'uni', ['use']);
+  university = await hub.partner('university', 'uni', ['use', 'manage']);
 }, 60_000);
 afterAll(async () => {
   await hub?.[Symbol.asyncDispose]();
@@ -256,4 +256,23 @@ test('anybody may ask for access, and nobody but the parties sees it', async () 
   const concealed = await region.ask('mutation { requestAccess(dataset: "' + INCIDENTS + '", actions: [QUERY], purpose: "x", justification: "y") { id } }'); // prettier-ignore
   const none = await region.ask('mutation { requestAccess(dataset: "mexico-city:no-such", actions: [QUERY], purpose: "x", justification: "y") { id } }'); // prettier-ignore
   expect(JSON.stringify(concealed.errors)).toBe(JSON.stringify(none.errors));
+});
+
+test('an organisation asks for no more than can be answered', async () => {
+  const one = `requestAccess(dataset: "${ENERGY}", actions: [QUERY], purpose: "research", justification: "More.") { id }`;
+  const ids: string[] = [];
+  let refusal: unknown = null;
+  for (let turn = 0; turn < 30 && refusal === null; turn++) {
+    const aliased = Array.from({ length: 5 }, (_, index) => `a${index}: ${one}`).join(' ');
+    const { data, errors } = await university.ask(`mutation { ${aliased} }`);
+    ids.push(...Object.values(data ?? {}).flatMap((made) => (made as { id: string } | null)?.id ?? []));
+    refusal = errors?.[0]?.extensions.code ?? null;
+  }
+  expect(refusal).toBe('LIMIT_REACHED');
+  const { data } = await university.ask('{ agreements(state: [DRAFT], first: 500) { nodes { id } } }');
+  expect(data.agreements.nodes).toHaveLength(100);
+  const [first] = ids;
+  const back = await university.ask('mutation ($id: ID!) { rejectAgreement(id: $id, reason: "Not needed.") { state } }', { id: first }); // prettier-ignore
+  expect(back.data.rejectAgreement.state).toBe('REJECTED');
+  expect((await university.ask(`mutation { ${one} }`)).errors).toBeUndefined();
 });
