@@ -140,6 +140,22 @@ const toError = (decision: Extract<Decision, { readonly kind: 'denied' }>, datas
     datasetId: dataset.id,
   });
 
+/** A caller of an organisation, to whom agreements are shown. @throws HubError `AUTH_REQUIRED`, `ACCESS_DENIED`. */
+export function requireCaller(
+  { caller }: Pick<RequestAccess, 'caller'>,
+  scope: string,
+): Caller & { readonly organisation: string } {
+  if (caller === null) throw new HubError('AUTH_REQUIRED', 'Send an access token of an organisation.');
+  const { organisation } = caller;
+  if (organisation === null)
+    throw new HubError('ACCESS_DENIED', 'The access token belongs to no organisation this hub knows.');
+  const isAllowed = caller.scopes.has(scope) || (scope === 'agreements:read' && caller.scopes.has('agreements:write'));
+  if (!isAllowed) throw new HubError('ACCESS_DENIED', `The access token needs the scope ${scope}.`);
+  if (caller.actor !== null || caller.details !== null)
+    throw new HubError('ACCESS_DENIED', 'Agreements are read and changed with a token that is neither exchanged nor narrowed.'); // prettier-ignore
+  return { ...caller, organisation };
+}
+
 /**
  * What would go past an agreement: the portal's own files, how many records there are, and the box around all their
  * places, which portals reckon from the records, to the metre.

@@ -7,8 +7,11 @@ import type { Action, ColumnMask, Decision, Mask, Restriction } from '@civex/sha
 import {
   getNamedType,
   getArgumentValues,
+  getDirectiveValues,
   getVariableValues,
   GraphQLError,
+  GraphQLIncludeDirective,
+  GraphQLSkipDirective,
   isObjectType,
   Kind,
   OperationTypeNode,
@@ -22,8 +25,10 @@ import type {
   GraphQLObjectType,
   GraphQLSchema,
   OperationDefinitionNode,
+  SelectionNode,
   SelectionSetNode,
 } from 'graphql';
+import { requireCaller } from './access.ts';
 import type { HubContext } from './context.ts';
 import { checkBrackets, checkShape } from './query-limits.ts';
 import type { QueryLimits } from './query-limits.ts';
@@ -72,16 +77,17 @@ interface Walker {
   readonly variables: Parameters<typeof getArgumentValues>[2];
 }
 
-function fieldsOf(
-  set: SelectionSetNode | undefined,
-  { fragments }: Pick<Walker, 'fragments'>,
-  depth = 0,
-): readonly FieldNode[] {
+const isSkipped = (selection: SelectionNode, { variables }: Walker): boolean =>
+  getDirectiveValues(GraphQLSkipDirective, selection, variables)?.['if'] === true ||
+  getDirectiveValues(GraphQLIncludeDirective, selection, variables)?.['if'] === false;
+
+function fieldsOf(set: SelectionSetNode | undefined, walker: Walker, depth = 0): readonly FieldNode[] {
   if (set === undefined || depth > 20) return [];
   return set.selections.flatMap((selection) => {
+    if (isSkipped(selection, walker)) return [];
     if (selection.kind === Kind.FIELD) return [selection];
-    if (selection.kind === Kind.INLINE_FRAGMENT) return fieldsOf(selection.selectionSet, { fragments }, depth + 1);
-    return fieldsOf(fragments.get(selection.name.value)?.selectionSet, { fragments }, depth + 1);
+    if (selection.kind === Kind.INLINE_FRAGMENT) return fieldsOf(selection.selectionSet, walker, depth + 1);
+    return fieldsOf(walker.fragments.get(selection.name.value)?.selectionSet, walker, depth + 1);
   });
 }
 
@@ -208,7 +214,18 @@ export async function explainAccess(
     else if (name === 'datasetsById' && Array.isArray(args['ids']))
       for (const [index, id] of args['ids'].entries())
         await explainDataset({ datasetId: String(id), path: `${keyOf(node)}.${index}`, node });
+    else if (name === 'agreements' || name === 'agreement') say(keyOf(node), ...explainAgreements());
     else say(keyOf(node), 'ALLOWED', name === 'datasets' || name === 'catalogs' || name === 'catalog' ? 'Only datasets you may know of are listed; ask about one by its id for its records.' : null); // prettier-ignore
+  }
+
+  function explainAgreements(): ['ALLOWED' | 'DENIED', string] {
+    try {
+      requireCaller(context.access, 'agreements:read');
+      return ['ALLOWED', 'Agreements your organisation is a party of.'];
+    } catch (error) {
+      if (!isHubError(error)) throw error;
+      return ['DENIED', error.message];
+    }
   }
 
   async function explainDataset({ datasetId, path, node }: Asked): Promise<void> {

@@ -32,7 +32,7 @@ import type { SubschemaConfig } from '@graphql-tools/delegate';
 import { makeExecutableSchema } from '@graphql-tools/schema';
 import { Kind, parse, print } from 'graphql';
 import type { GraphQLSchema } from 'graphql';
-import { restrictionOf } from './access.ts';
+import { requireCaller, restrictionOf } from './access.ts';
 import { createCall, datasetLoader } from './context.ts';
 import type { HubContext, LocalSource } from './context.ts';
 import { explainAccess } from './explain-access.ts';
@@ -69,23 +69,9 @@ function requireStorage({ services }: HubContext): AgreementStorage {
   return services.agreements;
 }
 
-/** A caller of an organisation. @throws HubError `AUTH_REQUIRED`, `ACCESS_DENIED`. */
-function requireCaller({ access }: HubContext, scope: string): Caller & { readonly organisation: string } {
-  const { caller } = access;
-  if (caller === null) throw new HubError('AUTH_REQUIRED', 'Send an access token of an organisation.');
-  const { organisation } = caller;
-  if (organisation === null)
-    throw new HubError('ACCESS_DENIED', 'The access token belongs to no organisation this hub knows.');
-  const isAllowed = caller.scopes.has(scope) || (scope === 'agreements:read' && caller.scopes.has('agreements:write'));
-  if (!isAllowed) throw new HubError('ACCESS_DENIED', `The access token needs the scope ${scope}.`);
-  if (caller.actor !== null || caller.details !== null)
-    throw new HubError('ACCESS_DENIED', 'Agreements are read and changed with a token that is neither exchanged nor narrowed.'); // prettier-ignore
-  return { ...caller, organisation };
-}
-
 /** @throws HubError as `requireCaller`; `ACCESS_DENIED` for a token anybody could have copied. */
 function requireParty(context: HubContext): Party {
-  const { organisation, subject, roles, isBound, mustBeBound } = requireCaller(context, 'agreements:write');
+  const { organisation, subject, roles, isBound, mustBeBound } = requireCaller(context.access, 'agreements:write');
   if (mustBeBound && !isBound)
     throw new HubError('ACCESS_DENIED', 'Agreements are changed with an access token that is bound to a key (DPoP, RFC 9449).'); // prettier-ignore
   return { organisation, subject, mayManage: roles.has('manage') };
@@ -126,7 +112,7 @@ function toUsedNode(agreement: Agreement, context: HubContext): object {
   const { access, services } = context;
   const node = toNode(agreement, services.now());
   try {
-    requireCaller(context, 'agreements:read');
+    requireCaller(context.access, 'agreements:read');
     return node;
   } catch (error) {
     if (!isHubError(error)) throw error;
@@ -349,7 +335,7 @@ const resolvers = {
       context: HubContext,
     ) {
       const { services } = context;
-      const { organisation } = requireCaller(context, 'agreements:read');
+      const { organisation } = requireCaller(context.access, 'agreements:read');
       if (!(first >= 1 && first <= services.limits.maxFirst))
         throw new HubError('INPUT_INVALID', `first: from 1 to ${services.limits.maxFirst}.`);
       const digest = digestQuestion(['agreements', organisation, state ?? null]);
@@ -372,7 +358,7 @@ const resolvers = {
     },
 
     async agreement(_: unknown, { id }: { id: string }, context: HubContext) {
-      const { organisation } = requireCaller(context, 'agreements:read');
+      const { organisation } = requireCaller(context.access, 'agreements:read');
       const found = await findOwn(id, organisation, requireStorage(context)).catch((error: unknown) => {
         if (isHubError(error) && error.code === 'NOT_FOUND') return null;
         throw error;

@@ -185,3 +185,28 @@ test('what a header mends is not asked of the provider', async () => {
   const stranger = await university.ask(EXPLAIN, variables, PURPOSE);
   expect(stranger.data.explainAccess.unlock).toEqual([{ dataset: ENERGY, missing: ['QUERY'], properties: [], provider: 'leicester-city-council' }]); // prettier-ignore
 });
+
+test('what is skipped is not explained, and agreements are explained as they are given', async () => {
+  const query = `query ($id: ID!, $more: Boolean!) {
+    agreements(first: 1) { nodes { id } }
+    dataset(id: $id) { title @skip(if: $more) ... @include(if: $more) { records(first: 5, properties: ["occupier"]) { totalCount } } }
+  }`;
+  const explain = async (who: Partner | null, more: boolean): Promise<readonly (readonly [string, string])[]> => {
+    const variables = { query, variables: { id: ENERGY, more } };
+    const { data } = who === null ? await ask(hub.hub.url, EXPLAIN, variables) : await who.ask(EXPLAIN, variables, PURPOSE); // prettier-ignore
+    return (data.explainAccess as Explanation).fields.map(({ path, outcome }) => [path, outcome]);
+  };
+  expect(await explain(region, false)).toEqual([
+    ['agreements', 'ALLOWED'],
+    ['dataset.title', 'ALLOWED'],
+  ]);
+  expect(await explain(region, true)).toEqual([
+    ['agreements', 'ALLOWED'],
+    ['dataset.records', 'ROW_FILTERED'],
+    ['dataset.records.values.occupier', 'DENIED'],
+  ]);
+  expect(await explain(null, false)).toEqual([
+    ['agreements', 'DENIED'],
+    ['dataset.title', 'ALLOWED'],
+  ]);
+});
